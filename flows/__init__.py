@@ -1,0 +1,1 @@
+"""Prefect flows: thin, they call the package and hold no arithmetic."""

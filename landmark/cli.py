@@ -1,0 +1,217 @@
+"""The command `landmark`. What a command needs is imported when it runs, so that the help is there at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from landmark.console import guard, print_table, set_up_logging, show, stdout_for_results
+
+app = typer.Typer(
+    name="landmark",
+    help="Recognises landmarks in photo collections.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(help="Versions in the registry: list, promote, rollback.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every log line.")]
+Home = Annotated[str, typer.Option(envvar="LANDMARK_HOME", help="Folder of runs, caches and registry.")]
+Model = Annotated[str, typer.Argument(help="Recognizer: folder, s3://..., or models:/NAME@ALIAS.")]
+Name = Annotated[str, typer.Option("--name", help="Name of the registered model.")]
+
+
+@app.command()
+def world(
+    out: Annotated[Path, typer.Argument(help="Folder to write: landmarks/ID/*.jpg, others/, unknown/, landmarks.csv.")],
+    seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
+    landmarks: Annotated[int, typer.Option(help="Landmarks.", min=1)] = 12,
+    photos: Annotated[int, typer.Option(help="Photos of each landmark.", min=1)] = 40,
+    others: Annotated[int, typer.Option(help="Photos of other things.", min=1)] = 400,
+    size: Annotated[int, typer.Option(help="Side of a photo [pixels].", min=32, max=1024)] = 128,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the generated sample: a small world of landmarks and of other things."""
+    set_up_logging(debug)
+    from landmark.config import WorldConfig
+
+    settings = WorldConfig(seed=seed, landmarks=landmarks, photos=photos, others=others, size=size)
+    with stdout_for_results():
+        from landmark.photos.world import write_world
+
+        write_world(out, settings)
+    result = {"folder": str(out), "landmarks": landmarks, "photos": landmarks * photos, "others": others}
+    show(result, json, lambda made: print(f"{made['folder']}: {landmarks} landmarks, {photos} photos each, {others} others"))
+
+
+@app.command()
+def catalog(
+    source: Annotated[str, typer.Argument(help="Folder with one folder a landmark; GLDv2: the CSV of photos.")],
+    out: Annotated[Path, typer.Option(help="Catalog to write (.parquet).")],
+    others: Annotated[str | None, typer.Option(help="Folder of photos that show no landmark.")] = None,
+    format: Annotated[str, typer.Option(help="folder, gldv2 or world.")] = "folder",
+    landmarks: Annotated[str | None, typer.Option(help="CSV: landmark,name,city,country,region,lat,lon.")] = None,
+    splits: Annotated[str | None, typer.Option(help="CSV: photo,split.")] = None,
+    images: Annotated[str | None, typer.Option(help="gldv2: folder with a/b/c/ID.jpg.")] = None,
+    unknown: Annotated[str | None, typer.Option(help="Folder of photos of landmarks that the model shall not know.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Read photos into a catalog: sizes, EXIF, copies and near-duplicates, splits."""
+    set_up_logging(debug)
+    from landmark.commands import data_settings
+
+    settings = data_settings(
+        source=source, others=others, format=format, landmarks=landmarks, splits=splits, images=images, unknown=unknown
+    )
+    with stdout_for_results():
+        from landmark.photos.build import build_catalog
+        from landmark.steps.photos import counts
+
+        made = build_catalog(settings, seed)
+        made.save(out)
+        result = {"catalog": str(out), "digest": made.digest, **counts(made)}
+    show(result, json, lambda result: print_table(str(out), ["", "photos"], [[k, str(v)] for k, v in result["photos"].items()]))
+
+
+@app.command()
+def retrain(
+    config: Annotated[Path, typer.Argument(help="YAML file, see configs/.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. calibration.specificity=0.995")
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """From photos to a measured, registered recognizer; does only what is not done yet."""
+    set_up_logging(debug)
+    from landmark.commands import print_summary, retrain_run
+    from landmark.config import load_config
+
+    settings = load_config(config, overrides)
+    with stdout_for_results():
+        result = retrain_run(settings, debug)
+    if result is not None:
+        show(result, json, print_summary)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    catalog: Annotated[Path, typer.Argument(help="Catalog with a test split (.parquet).")],
+    out: Annotated[Path, typer.Option(help="Folder for metrics.json and report.html.")],
+    home: Home = ".landmark",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a recognizer on a catalog's test split."""
+    set_up_logging(debug)
+    _use(home)
+    with stdout_for_results():
+        from landmark.commands import evaluate_model
+
+        metrics = evaluate_model(model, catalog, out, Path(home))
+    show(metrics, json, lambda found: print_table(str(out), ["figure", "value"], [[k, f"{v:.4g}"] for k, v in found.items()]))
+
+
+@app.command()
+def recognize(
+    model: Model,
+    photos: Annotated[list[str], typer.Argument(help="Photos, or folders of photos.")],
+    home: Home = ".landmark",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say which landmark each photo shows, if any."""
+    set_up_logging(debug)
+    _use(home)
+    with stdout_for_results():
+        from landmark.commands import recognize_photos
+
+        rows = recognize_photos(model, photos)
+    columns = ["photo", "landmark", "name", "confidence", "similarity", "reason"]
+
+    def render(result: dict[str, Any]) -> None:
+        cells = [[f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in result["photos"]]
+        print_table(model, columns, cells)
+
+    show({"model": model, "photos": rows}, json, render)
+
+
+@models.command("list")
+def models_list(home: Home = ".landmark", name: Name = "landmark", json: Json = False, debug: Debug = False) -> None:
+    """List the versions of a model."""
+    set_up_logging(debug)
+    with stdout_for_results():
+        from landmark.registry.models import listing
+        from landmark.registry.tracking import connect
+
+        rows = listing(connect(Path(home)), name)
+    columns = ["version", "aliases", "sensitivity", "specificity", "run", "digest"]
+
+    def render(result: dict[str, Any]) -> None:
+        cells = [[", ".join(row[c]) if c == "aliases" else str(row[c]) for c in columns] for row in result["versions"]]
+        print_table(f"model '{name}'", columns, cells)
+
+    show({"model": name, "versions": rows}, json, render)
+
+
+@models.command("promote")
+def models_promote(
+    version: Annotated[str, typer.Argument(help="Version, or an alias such as 'challenger'.")] = "challenger",
+    home: Home = ".landmark",
+    name: Name = "landmark",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a version the champion. Nothing compares it with the champion first: that is yours to do."""
+    set_up_logging(debug)
+    with stdout_for_results():
+        from landmark.registry.models import promote
+        from landmark.registry.tracking import connect
+
+        champion = promote(connect(Path(home)), name, version)
+    show({"model": name, "champion": champion}, json, lambda result: print(f"models:/{name}@champion is version {champion}"))
+
+
+@models.command("rollback")
+def models_rollback(home: Home = ".landmark", name: Name = "landmark", json: Json = False, debug: Debug = False) -> None:
+    """Make the champion before this one the champion again."""
+    set_up_logging(debug)
+    with stdout_for_results():
+        from landmark.registry.models import rollback
+        from landmark.registry.tracking import connect
+
+        champion = rollback(connect(Path(home)), name)
+    show({"model": name, "champion": champion}, json, lambda result: print(f"models:/{name}@champion is version {champion}"))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="A file of benchmarks/, e.g. throughput.")]) -> None:
+    """Run a benchmark of the repository; what follows its name goes to it."""
+    from landmark.commands import run_benchmark
+
+    run_benchmark(name, context.args)
+
+
+def _use(home: str) -> None:
+    os.environ["LANDMARK_HOME"] = home
+
+
+def main() -> None:
+    """Entry point of the command `landmark`."""
+    sys.exit(guard(lambda: app(standalone_mode=False), "--debug" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()

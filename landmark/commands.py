@@ -1,0 +1,158 @@
+"""What the commands do, once their arguments are read."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+import landmark
+from landmark.config import DataConfig, RunConfig
+from landmark.console import print_table
+from landmark.errors import LandmarkError, UsageError
+
+if TYPE_CHECKING:
+    from landmark.recognition.recognizer import Recognizer
+
+
+def data_settings(**options: Any) -> DataConfig:
+    """Settings of a catalog from the command line; paths become absolute.
+
+    Raises:
+        UsageError: an option is missing or has a value that is not allowed.
+    """
+    paths = ("source", "others", "unknown", "images", "landmarks", "splits")
+    absolute = {
+        name: str(Path(value).absolute()) if name in paths and value is not None and "://" not in value else value
+        for name, value in options.items()
+    }
+    try:
+        return DataConfig.model_validate(absolute)
+    except ValidationError as error:
+        problems = [
+            f"{'--' + str(item['loc'][0]) + ': ' if item['loc'] else ''}{item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
+        raise UsageError(f"catalog: {'; '.join(problems)}") from error
+
+
+def retrain_run(config: RunConfig, debug: bool) -> dict[str, Any] | None:
+    """Do what is left to do of a run; Prefect is started only if anything is.
+
+    Returns:
+        `flows.summary.summary`; None in a process that only took part in the training (torchrun, rank above 0).
+    """
+    if int(os.environ.get("RANK", "0")) > 0:
+        from landmark.steps.training import join_training
+
+        join_training()
+        return None
+    try:
+        return _retrain(config, debug)
+    finally:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            from landmark.steps.training import release_training
+
+            release_training()
+
+
+def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
+    from flows.plan import plan
+    from flows.summary import summary
+    from landmark.run import Run
+    from landmark.steps.plan import ARTEFACTS
+
+    run = Run(config, plan(config))
+    with run.lock():
+        if run.look() is None:
+            run.publish(ARTEFACTS)
+            return summary(run)
+    from flows.environment import end_orphaned_servers, prepare
+
+    prepare(run.home, verbose=debug)
+    end_orphaned_servers(run.home)
+    from flows.retrain import retrain
+
+    result: dict[str, Any] = retrain(config)
+    return result
+
+
+def evaluate_model(model: str, catalog: Path, out: Path, home: Path) -> dict[str, float]:
+    """Measure a recognizer on a catalog's test split."""
+    recognizer = load_recognizer(model)
+    from landmark.photos.catalog import Catalog
+    from landmark.steps.evaluation import evaluate_on
+
+    return evaluate_on(recognizer, Catalog.load(catalog), out, home, title=f"{model} on {catalog.name}")
+
+
+def recognize_photos(model: str, photos: list[str]) -> list[dict[str, Any]]:
+    """A row a photo: what it shows. Folders stand for the photos in them."""
+    recognizer = load_recognizer(model)
+    from landmark.photos.listing import SUFFIXES
+    from landmark.storage import list_files
+
+    files = [file for photo in photos for file in (list_files(photo, SUFFIXES) if Path(photo).is_dir() else [photo])]
+    if not files:
+        raise UsageError(f"recognize: no photos in {', '.join(photos)}")
+    rows: list[dict[str, Any]] = recognizer.recognize(files).to_dict("records")
+    return rows
+
+
+def load_recognizer(model: str) -> Recognizer:
+    """A recognizer from a folder, s3://, or the registry."""
+    from landmark.recognition.recognizer import Recognizer
+
+    if model.startswith("models:"):
+        import landmark.registry  # noqa: F401  # knows where models:/ is
+    return Recognizer.load(model)
+
+
+def print_summary(result: dict[str, Any]) -> None:
+    """Print what a retrain came to."""
+    metrics = result["metrics"]
+    rows = []
+    for name, value in metrics.items():
+        if name.endswith(("_low", "_high")):
+            continue
+        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+        interval = f"{low:.3f} to {high:.3f}" if low is not None and high is not None else ""
+        rows.append([name, f"{value:.4g}", interval])
+    print_table(f"run '{result['run']}'", ["figure", "value", "95 % interval"], rows)
+    if result["ran"]:
+        cells = [
+            [name, f"{seconds:.1f}", "now" if name in result["ran"] else "before"]
+            for name, seconds in result["seconds"].items()
+        ]
+        print_table("steps", ["step", "seconds", "done"], cells)
+    else:
+        print("nothing to do: all steps were done before with these settings and photos")
+    if "registered" in result:
+        print(f"model   models:/{result['registered']['model']}/{result['registered']['version']}")
+    print(f"report  {result['report']}")
+
+
+def run_benchmark(name: str, arguments: list[str]) -> None:
+    """Run a file of the repository's benchmarks/ as a program.
+
+    Raises:
+        UsageError: no such benchmark, or the package does not lie in its repository.
+    """
+    folder = Path(landmark.__file__).resolve().parents[1] / "benchmarks"
+    names = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    if name not in names:
+        known = f"there are {', '.join(names)}" if names else f"none lies in {folder}; benchmarks come with the repository"
+        raise UsageError(f"bench: no benchmark '{name}': {known}")
+    before = sys.argv
+    sys.argv = [str(folder / f"{name}.py"), *arguments]
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise LandmarkError(f"bench {name}: ended with {end.code}") from end
+    finally:
+        sys.argv = before

@@ -1,0 +1,266 @@
+"""The figures of a report, as SVG that follows the page's colours (light or dark).
+
+Text and axes are drawn in `currentColor`, grids in the CSS variable `--grid`: outside a page they are black and grey.
+Landmark names reach the SVG as escaped text; nothing in them is read as markup or mathematics.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+from landmark.evaluation.embedding_map import CENTROID, PHOTO
+from landmark.evaluation.open_set import OpenSet
+from landmark.evaluation.tables import percent
+
+# Stand-ins that no palette uses; they become CSS after drawing.
+INK, GRID = "#010203", "#040506"
+# After Okabe and Ito, safe for colour-blind readers; readable on white and on near-black.
+PALETTE = ("#1f82c4", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8a7f00", "#7a5fd0")
+GREY = "#8c8c8c"
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "font.family": ["sans-serif"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "landmark",
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": "none",
+    "legend.frameon": False,
+    "savefig.transparent": True,
+}
+MAX_NAMED = 30
+RASTERIZED_FROM = 400
+HIDDEN_KEYS = {"step", "epoch", "stage", "time", "seconds"}
+
+
+def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: float = 5.6) -> str:
+    """Sensitivity against specificity, the axis logarithmic towards 100 %.
+
+    Args:
+        curves: test results by name; the first is the model itself, drawn strongest, with its operating point.
+        threshold: of the operating point, on the first one's scores.
+        width: of the figure [inches].
+    """
+    with _figure(width, 4.0) as (figure, axes):
+        others = max(int(open_set.other_photo.sum()) for open_set in curves.values())
+        # Half a photo stands for a specificity of exactly 100 %, which a logarithmic axis cannot show.
+        best = 0.5 / others
+        for number, (name, open_set) in enumerate(curves.items()):
+            # Of all thresholds with the same specificity, the one with the best sensitivity.
+            curve = open_set.curve().groupby("specificity", as_index=False)["sensitivity"].max()
+            error = np.maximum(1 - curve["specificity"].to_numpy(), best)
+            strong = number == 0
+            axes.step(
+                error,
+                curve["sensitivity"],
+                where="pre",
+                color=PALETTE[number % len(PALETTE)],
+                linewidth=2.4 if strong else 1.4,
+                linestyle="-" if strong else (0, (4, 1.5)),
+                label=name,
+                zorder=3 if strong else 2,
+            )
+        model = next(iter(curves.values()))
+        point = model.figures(threshold)
+        x = max(1 - point["specificity"], best)
+        below, above = point["sensitivity"] - point["sensitivity_low"], point["sensitivity_high"] - point["sensitivity"]
+        left = x - max(1 - point["specificity_high"], best)
+        right = 1 - point["specificity_low"] - x
+        # Rounding can leave a bound 1e-17 on the wrong side of its estimate.
+        bars = np.maximum([[left], [right], [below], [above]], 0)
+        axes.errorbar(
+            [x], [point["sensitivity"]], xerr=bars[:2], yerr=bars[2:], fmt="o", color=INK, markersize=7, capsize=3, zorder=5,
+            label=f"operating point: {percent(point['sensitivity'])} at {percent(point['specificity'])}",
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_xlim(1.0, best)
+        axes.set_ylim(0, 1.02)
+        ticks = [tick for tick in (0.5, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6) if tick >= best]
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * (1 - value):.6g} %"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+        axes.set_xlabel("specificity (share of non-landmark photos that get no landmark)")
+        axes.set_ylabel("sensitivity")
+        axes.legend(loc="lower left")
+        return _svg(figure, "Sensitivity against specificity")
+
+
+def score_histograms(open_set: OpenSet, threshold: float, width: float = 5.6) -> str:
+    """How the scores of each kind of photo are spread, and where the threshold cuts them."""
+    finite = np.isfinite(open_set.confidence)
+    kinds = {
+        "landmark, right candidate": open_set.correct & finite,
+        "landmark, wrong candidate": open_set.landmark_photo & ~open_set.correct & finite,
+        "no landmark": open_set.other_photo & finite,
+        "unknown landmark": open_set.unknown_photo & finite,
+    }
+    kinds = {name: chosen for name, chosen in kinds.items() if chosen.any()}
+    scores = open_set.confidence[finite]
+    with _figure(width, 0.6 + 1.05 * max(len(kinds), 1), rows=max(len(kinds), 1), sharex=True) as (figure, panels):
+        low, high = (min(scores.min(), threshold), max(scores.max(), threshold)) if len(scores) else (0.0, 1.0)
+        edges = np.linspace(low, high if high > low else low + 1e-3, 60)
+        colours = (PALETTE[0], PALETTE[3], GREY, PALETTE[1])
+        for number, (panel, (name, chosen)) in enumerate(zip(np.atleast_1d(panels), kinds.items(), strict=False)):
+            panel.hist(open_set.confidence[chosen], edges, color=colours[number], alpha=0.85)
+            panel.axvline(threshold, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+            above = float((open_set.confidence[chosen] > threshold).mean())
+            panel.set_title(f"{name}: {int(chosen.sum()):,} photos, {percent(above)} above")
+            panel.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3, integer=True))
+        np.atleast_1d(panels)[-1].set_xlabel(f"score (threshold {threshold:.3f})")
+        return _svg(figure, "Score histograms")
+
+
+def training_curves(rows: Sequence[Mapping[str, Any]], width: float = 7.5) -> str:
+    """What was logged in training, against the step, stages shaded; one panel for losses, one for each other quantity.
+
+    Args:
+        rows: `{"step", "stage", "epoch", "loss", ...}`; further numbers are drawn too.
+    """
+    table = pd.DataFrame([dict(row) for row in rows]).sort_values("step", kind="stable")
+    numeric = [
+        str(name)
+        for name in table.columns
+        if name not in HIDDEN_KEYS and pd.api.types.is_numeric_dtype(table[name]) and np.isfinite(table[name]).any()
+    ]
+    losses = [name for name in numeric if "loss" in name]
+    groups = [group for group in [losses, *([name] for name in numeric if name not in losses)] if group][:4]
+    stages = table["stage"].astype(str) if "stage" in table else pd.Series("", index=table.index)
+    with _figure(width, 0.8 + 1.9 * max(len(groups), 1), rows=max(len(groups), 1), sharex=True) as (figure, panels):
+        panels = np.atleast_1d(panels)
+        runs = (stages != stages.shift()).cumsum()
+        for index, (_, part) in enumerate(table.groupby(runs.to_numpy(), sort=False)):
+            start, end = part["step"].min(), part["step"].max()
+            for panel in panels:
+                panel.axvspan(start, end, color=PALETTE[index % len(PALETTE)], alpha=0.10, linewidth=0)
+            panels[0].annotate(
+                str(stages[part.index[0]]), ((start + end) / 2, 1.0), xycoords=("data", "axes fraction"),
+                ha="center", va="bottom", fontsize=9,
+            )  # fmt: skip
+        for panel, group in zip(panels, groups, strict=False):
+            for number, name in enumerate(group):
+                series = table[["step", name]].dropna()
+                colour = PALETTE[number % len(PALETTE)]
+                many = len(series) > 50
+                panel.plot(series["step"], series[name], color=colour, linewidth=1.0 if many else 1.6,
+                           alpha=0.35 if many else 1, marker="" if many else "o", markersize=3,
+                           label=None if many else name.replace("_", " "))  # fmt: skip
+                if many:
+                    smooth = series[name].ewm(span=max(len(series) // 25, 5)).mean()
+                    panel.plot(series["step"], smooth, color=colour, linewidth=1.8, label=name.replace("_", " "))
+            panel.set_ylabel(group[0].replace("_", " ") if len(group) == 1 else "loss")
+            if len(group) > 1:
+                panel.legend(loc="upper right", ncols=3)
+        panels[-1].set_xlabel("step")
+        return _svg(figure, "Training curves")
+
+
+def embedding_figure(points: pd.DataFrame, names: Mapping[str, str], width: float = 7.5) -> str:
+    """Photos as dots and centroids as diamonds in the plane, coloured by landmark; those without one are grey.
+
+    Args:
+        points: as `embedding_map` gives them.
+        names: landmark id -> name. The most frequent `MAX_NAMED` landmarks are coloured and named.
+        width: of the figure [inches].
+    """
+    with _figure(width, width * 0.8) as (figure, axes):
+        photos, centroids = points[points["kind"] == PHOTO], points[points["kind"] == CENTROID]
+        counts = photos.loc[photos["landmark"] != "", "landmark"].value_counts()
+        shown = counts.index.tolist()[:MAX_NAMED]
+        colour = {landmark: PALETTE[number % len(PALETTE)] for number, landmark in enumerate(sorted(shown))}
+        axes.scatter(photos["x"], photos["y"], c=[colour.get(landmark, GREY) for landmark in photos["landmark"]],
+                     alpha=0.55, s=9, linewidths=0, rasterized=len(photos) > RASTERIZED_FROM)  # fmt: skip
+        axes.scatter(centroids["x"], centroids["y"], c=[colour.get(landmark, GREY) for landmark in centroids["landmark"]],
+                     marker="D", s=34, edgecolors=INK, linewidths=0.9, zorder=4)  # fmt: skip
+        anchors = {}
+        for landmark in shown:
+            # A centroid, or else a photo, in the thick of the landmark's points carries the name.
+            own = centroids[centroids["landmark"] == landmark]
+            own = own if len(own) else photos[photos["landmark"] == landmark]
+            middle = own[["x", "y"]].median()
+            nearest = own.loc[((own[["x", "y"]] - middle) ** 2).sum(axis=1).idxmin()]
+            anchors[names.get(landmark, landmark)] = (float(nearest["x"]), float(nearest["y"]))
+        axes.margins(0.06)
+        # Places are final only once the figure is laid out.
+        figure.draw_without_rendering()
+        _name_places(axes, anchors)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return _svg(figure, "Embeddings in two dimensions")
+
+
+def _name_places(axes: Axes, anchors: Mapping[str, tuple[float, float]], size: float = 8.0) -> None:
+    """Write names above their places [data], or below or farther away where another name is."""
+    taken: list[tuple[float, float, float, float]] = []
+    per_point = axes.figure.dpi / 72
+    for name, place in anchors.items():
+        x, y = axes.transData.transform(place) / per_point
+        half = 0.28 * size * len(name)
+        boxes = [(x - half, y + up, x + half, y + up + size) for up in (6.0, -15.0, 16.0, -25.0)]
+        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
+        box = (free or boxes)[0]
+        taken.append(box)
+        axes.annotate(name, place, xytext=(0, box[1] - y), textcoords="offset points", ha="center", fontsize=size, zorder=5)
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+@contextmanager
+def _figure(width: float, height: float, rows: int = 1, sharex: bool = False) -> Iterator[tuple[Figure, Any]]:
+    """A figure in the shared style, made without pyplot: it holds no global state and no window."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes: Axes | Any = figure.subplots(rows, 1, sharex=sharex)
+        yield figure, axes
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """SVG text from `<svg` on, without date, scaled by its container."""
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        # Text stays text: the reader's fonts have the letters that the drawing font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = _own_ids(text, re.sub(r"\W+", "-", title.lower()))
+    text = text.replace(INK, "currentColor").replace(GRID, "var(--grid, #dddddd)")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{title}" class="figure" ', 1)
+
+
+def _own_ids(text: str, prefix: str) -> str:
+    """Ids that nothing refers to are dropped, the others prefixed: several figures share one page."""
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", text)
+    return re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}-", text)

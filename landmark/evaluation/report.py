@@ -1,0 +1,281 @@
+"""The report of a run: one HTML file that needs nothing else, no network either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from landmark import storage
+from landmark.evaluation import plots
+from landmark.evaluation.explain import Explained, overlay
+from landmark.evaluation.mistakes import Mistake, worst
+from landmark.evaluation.open_set import OpenSet
+from landmark.evaluation.pictures import Thumbnails
+from landmark.evaluation.tables import Table, data_table, flat, landmark_table, percent, shown_number
+from landmark.recognition.centroids import Centroids
+
+UNKNOWN = "a landmark not known to the model"
+MAX_ROWS = 500
+MAX_CONFUSIONS = 20
+MAX_CENTROID_LANDMARKS = 150
+PACKAGES = ("landmark", "torch", "timm", "numpy", "pandas", "scikit-learn", "faiss-cpu", "onnxruntime")
+
+# Name in metrics.json, title on the card, what it is. The first two carry their intervals and stand out.
+HEADLINES = (
+    ("sensitivity", "Sensitivity", "landmark photos given the right landmark"),
+    ("specificity", "Specificity", "photos without a landmark given none"),
+    ("sensitivity_at_99", "Sensitivity at 99\u00a0%", "at a specificity of 99 % measured on these photos"),
+    ("sensitivity_at_99_9", "Sensitivity at 99.9\u00a0%", "at a specificity of 99.9 % measured on these photos"),
+    ("gap", "GAP", "global average precision (GLDv2)"),
+    ("top1", "Top-1", "right best candidate, without a threshold"),
+    ("macro_sensitivity", "Mean over landmarks", "sensitivity, every landmark counted alike"),
+    ("unknown_specificity", "Unknown landmarks", "photos of landmarks the model does not know, given none"),
+)
+MISTAKES: tuple[tuple[Mistake, str, str], ...] = (
+    ("false tag", "A landmark seen where there is none", "highest scores first"),
+    ("wrong", "Taken for another landmark", "highest scores first"),
+    ("missed", "Landmarks not recognised", "lowest scores first"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """What a report is made from. Only the first four are needed; a section without content is left out.
+
+    Attributes:
+        title: heading, e.g. the run's name.
+        open_set: the test photos' scores, predictions and truth.
+        photos: URI of each test photo [n].
+        threshold: of the score.
+        description: a line below the heading: backbone, input size [pixels], date.
+        names: landmark id -> name to show; ids without one are shown themselves.
+        metrics: further figures for the cards (`centroids_per_landmark`, `photos_per_second`, ...).
+        centroids: of all landmarks, shown by their medoid photos.
+        nearest: row in `centroids` of the best centroid of each test photo [n]; -1 for none.
+        compared: further results on the same photos by name (the frozen network, say), drawn beside the model's curve.
+        baselines: table of galleries, as `gallery_baselines` gives it.
+        left_out: table of the leave-landmarks-out protocol, as `compare_left_out` gives it.
+        points: embeddings in the plane, as `embedding_map` gives them.
+        explained: activation maps, as `explain_photos` gives them.
+        curves: rows logged in training: `{"step", "stage", "epoch", "loss", ...}`.
+        settings: of the run, nested.
+        data: what was measured on: counts, digests.
+        versions: package -> version; None: those of this process.
+        pictures: photos shown of each kind of mistake [count].
+        picture_bytes: budget of all pictures together [bytes].
+    """
+
+    title: str
+    open_set: OpenSet
+    photos: Sequence[str]
+    threshold: float
+    description: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    centroids: Centroids | None = None
+    nearest: NDArray[np.int64] | None = None
+    compared: Mapping[str, OpenSet] = field(default_factory=dict)
+    baselines: pd.DataFrame | None = None
+    left_out: pd.DataFrame | None = None
+    points: pd.DataFrame | None = None
+    explained: Sequence[Explained] = ()
+    curves: Sequence[Mapping[str, Any]] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] | None = None
+    pictures: int = 12
+    picture_bytes: int = 4_000_000
+
+    def __post_init__(self) -> None:
+        lengths = {"open_set": len(self.open_set), "photos": len(self.photos)}
+        if self.nearest is not None:
+            lengths["nearest"] = len(self.nearest)
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"ReportContent: a row a test photo is needed, got {lengths}")
+        if self.nearest is not None and self.centroids is None:
+            raise ValueError("ReportContent: nearest needs centroids")
+
+    def name(self, landmark: str) -> str:
+        """What to call a landmark."""
+        return self.names.get(landmark) or landmark
+
+
+def write_report(file: Path, content: ReportContent) -> None:
+    """Write the report, atomically.
+
+    Raises:
+        LandmarkError: nothing to measure on, or the file cannot be written.
+    """
+    storage.write_bytes(str(file), render_report(content).encode("utf-8"))
+
+
+def render_report(content: ReportContent) -> str:
+    """The report as HTML text; every name, path and setting in it is escaped."""
+    thumbnails = Thumbnails(content.picture_bytes)
+    environment = Environment(
+        loader=PackageLoader("landmark.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    figures = content.open_set.figures(content.threshold)
+    return environment.get_template("report.html").render(
+        title=content.title,
+        description=content.description,
+        summary=_summary(content),
+        cards=_cards(figures, content.metrics),
+        curve=Markup(plots.sensitivity_curve({"this model": content.open_set, **content.compared}, content.threshold)),
+        histograms=Markup(plots.score_histograms(content.open_set, content.threshold)),
+        baselines=data_table(content.baselines),
+        left_out=data_table(content.left_out),
+        landmarks=landmark_table(content.open_set.per_landmark(content.threshold), content.name, content.centroids, MAX_ROWS),
+        confusions=_confusions(content),
+        mistakes=[_mistakes(content, kind, title, note, thumbnails) for kind, title, note in MISTAKES],
+        explained=[_explained(content, item, thumbnails) for item in content.explained],
+        explained_size=content.explained[0].size if content.explained else 0,
+        centroids=_centroids(content, thumbnails),
+        centroid_landmarks=len(np.unique(content.centroids.landmark)) if content.centroids is not None else 0,
+        embedding=Markup(plots.embedding_figure(content.points, dict(content.names))) if content.points is not None else None,
+        curves=Markup(plots.training_curves(content.curves)) if content.curves else None,
+        details=[
+            (heading, rows)
+            for heading, rows in (
+                ("Data", flat(content.data)),
+                ("Settings", flat(content.settings)),
+                ("Versions", flat(versions() if content.versions is None else content.versions)),
+            )
+            if rows
+        ],
+        pictures_left_out=thumbnails.left_out,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on, as installed."""
+    found = {"python": python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _summary(content: ReportContent) -> str:
+    open_set = content.open_set
+    outcome = open_set.outcome(content.threshold)
+    landmarks, others, unknown = (
+        int(chosen.sum()) for chosen in (open_set.landmark_photo, open_set.other_photo, open_set.unknown_photo)
+    )
+    right, wrong, missed = (int((outcome == kind).sum()) for kind in ("right", "wrong", "missed"))
+    tagged = int((open_set.accepted(content.threshold) & open_set.other_photo).sum())
+    text = (
+        f"Of {landmarks:,} photos of known landmarks, {right:,} got the right one, {wrong:,} a wrong one, {missed:,} none. "
+        f"Of {others:,} photos without a landmark, {tagged:,} got one all the same."
+    )
+    if unknown:
+        fooled = int((open_set.accepted(content.threshold) & open_set.unknown_photo).sum())
+        text += f" Of {unknown:,} photos of landmarks that the model does not know, {fooled:,} got a known one."
+    return text
+
+
+def _cards(figures: Mapping[str, float], extra: Mapping[str, float]) -> list[dict[str, Any]]:
+    cards: list[dict[str, Any]] = []
+    for key, title, note in HEADLINES:
+        if key in figures:
+            interval = None
+            if f"{key}_low" in figures:
+                interval = f"{percent(figures[f'{key}_low'])} to {percent(figures[f'{key}_high'])}"
+            cards.append({"title": title, "value": percent(figures[key]), "note": note, "interval": interval})
+    for key, value in extra.items():
+        if key not in figures and isinstance(value, int | float):
+            cards.append(
+                {"title": key.replace("_", " ").capitalize(), "value": shown_number(value), "note": "", "interval": None}
+            )
+    return cards
+
+
+def _confusions(content: ReportContent) -> tuple[Table, int]:
+    """The most frequent confusions, and how many there are."""
+    pairs = content.open_set.confusions(content.threshold)
+    shown = pairs.head(MAX_CONFUSIONS)
+    truth = [
+        content.name(landmark) if landmark else ("no landmark" if known else UNKNOWN)
+        for landmark, known in zip(shown["truth"], shown["known"], strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "shows": truth,
+            "was given": [content.name(landmark) for landmark in shown["predicted"]],
+            "photos": shown["photos"],
+            "highest score": shown["top_score"],
+        }
+    )
+    return data_table(table), len(pairs)
+
+
+def _mistakes(content: ReportContent, kind: Mistake, title: str, note: str, thumbnails: Thumbnails) -> dict[str, Any]:
+    open_set = content.open_set
+    cards = []
+    for row in worst(open_set, content.threshold, kind, content.pictures):
+        truth = content.name(open_set.truth[row]) if open_set.truth[row] else "no landmark"
+        if open_set.unknown_photo[row]:
+            truth = UNKNOWN
+        card = {
+            "photo": thumbnails.photo(str(content.photos[row])),
+            "file": "/".join(str(content.photos[row]).split("/")[-2:]),
+            "truth": truth,
+            "candidate": content.name(open_set.predicted[row]) or "nothing",
+            "score": f"{open_set.confidence[row]:.3f}",
+            "medoid": None,
+            "medoid_note": "",
+        }
+        nearest = -1 if content.nearest is None else int(content.nearest[row])
+        if content.centroids is not None and nearest >= 0:
+            card["medoid"] = thumbnails.photo(str(content.centroids.medoid[nearest]))
+            card["medoid_note"] = _centroid_note(content, nearest)
+        cards.append(card)
+    total = int((open_set.outcome(content.threshold) == kind).sum())
+    return {"kind": kind, "title": title, "note": note, "cards": cards, "total": total}
+
+
+def _centroid_note(content: ReportContent, row: int) -> str:
+    assert content.centroids is not None
+    support = int(content.centroids.support[row])
+    return f"{content.name(content.centroids.landmark[row])}, centroid of {support:,} photo{'s' if support != 1 else ''}"
+
+
+def _explained(content: ReportContent, item: Explained, thumbnails: Thumbnails) -> dict[str, Any]:
+    return {
+        "photo": thumbnails.pixels(item.image, 220),
+        "heat": thumbnails.pixels(overlay(item.image, item.heat), 220),
+        "file": "/".join(item.photo.split("/")[-2:]),
+        "landmark": content.name(item.landmark),
+        "similarity": f"{item.similarity:.3f}",
+    }
+
+
+def _centroids(content: ReportContent, thumbnails: Thumbnails) -> list[dict[str, Any]]:
+    if content.centroids is None:
+        return []
+    shown = []
+    for landmark in np.unique(content.centroids.landmark)[:MAX_CENTROID_LANDMARKS]:
+        rows = np.flatnonzero(content.centroids.landmark == landmark)
+        rows = rows[np.argsort(-content.centroids.support[rows], kind="stable")]
+        pictures = [
+            {"photo": thumbnails.photo(str(content.centroids.medoid[row]), 128), "support": int(content.centroids.support[row])}
+            for row in rows
+        ]
+        shown.append({"name": content.name(str(landmark)), "id": str(landmark), "pictures": pictures})
+    return shown

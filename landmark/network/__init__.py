@@ -1,0 +1,1 @@
+"""What turns a photo into an embedding: backbone, losses, samplers, curriculum, training."""

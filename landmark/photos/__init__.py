@@ -1,0 +1,1 @@
+"""Where photos come from: catalogs, decoding, duplicates, splits, the generated sample."""

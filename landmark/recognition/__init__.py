@@ -1,0 +1,1 @@
+"""What turns an embedding into a landmark: centroids, index, calibration, metadata, Recognizer."""

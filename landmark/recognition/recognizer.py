@@ -1,0 +1,311 @@
+"""The recognizer: from photos to landmarks, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from landmark.config import MetadataConfig
+from landmark.errors import LandmarkError
+from landmark.network.aspects import Array
+from landmark.network.embedder import Embedder
+from landmark.network.network import Network
+from landmark.photos.decode import UnreadablePhoto, decode, resize
+from landmark.recognition import recognizer_file
+from landmark.recognition.calibration import Calibration, bank_similarity
+from landmark.recognition.candidates import CandidateSearch
+from landmark.recognition.centroids import Centroids
+from landmark.recognition.index import VectorIndex
+from landmark.recognition.metadata import distance_km, gps_veto
+from landmark.recognition.recognizer_file import register_resolver
+from landmark.recognition.vectors import check_vectors
+from landmark.storage import atomic_folder, read_json, write_json
+
+__all__ = ["COLUMNS", "PhotoSource", "Recognizer", "register_resolver"]
+
+PhotoSource = str | Path | bytes | Image.Image | np.ndarray[Any, Any]
+COLUMNS = ("photo", "landmark", "name", "confidence", "similarity", "candidates", "reason")
+CANDIDATES = 5
+BATCH = 64
+LANDMARK_COLUMNS = {"landmark", "name", "lat", "lon"}
+
+
+class Recognizer:
+    """Network, centroids, calibration, bank, gallery and landmark names: all that turns a photo into a landmark.
+
+    A photo shows its best candidate if score > threshold, where score = similarity to the nearest centroid -
+    rescore_weight * mean similarity to the `neighbours` nearest photos of the bank, unless the photo's GPS position
+    rules the landmark out.
+
+    Args:
+        network: what embeds photos.
+        centroids: of the landmarks, in the network's embedding.
+        calibration: threshold, re-scoring, confidence.
+        bank: unit vectors [m, d] of non-landmark photos; m may be 0 where there is no re-scoring.
+        gallery: index over the photos behind the centroids; None: none is kept.
+        gallery_photos: URI of each of its rows.
+        landmarks: a row a landmark: landmark, name, lat, lon, ... (as in a catalog).
+        metadata: what a photo's metadata may overrule.
+
+    Raises:
+        LandmarkError: parts that do not fit one another.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        centroids: Centroids,
+        calibration: Calibration,
+        bank: Array | None,
+        gallery: VectorIndex | None,
+        gallery_photos: Sequence[str],
+        landmarks: pd.DataFrame,
+        metadata: MetadataConfig,
+    ) -> None:
+        self.network = network
+        self.centroids = centroids
+        self.calibration = calibration
+        dim = network.embedding_dim
+        self.bank = np.zeros((0, dim), np.float32) if bank is None else check_vectors(bank, "recognizer: bank", dim)
+        self.gallery = gallery
+        self.gallery_photos = [str(photo) for photo in gallery_photos]
+        self.metadata = metadata
+        check_vectors(centroids.vectors, "recognizer: centroids", dim)
+        if calibration.rescore_weight and not len(self.bank):
+            raise LandmarkError("recognizer: calibrated with re-scoring, but the bank is empty; calibrate again")
+        if gallery is not None and (gallery.dim, len(gallery)) != (dim, len(self.gallery_photos)):
+            raise LandmarkError(
+                f"recognizer: the gallery index holds {len(gallery)} vectors of {gallery.dim} numbers, "
+                f"but there are {len(self.gallery_photos)} gallery photos of {dim}; build the index again"
+            )
+        self._search = CandidateSearch(centroids)
+        self.landmarks = landmarks.reset_index(drop=True)
+        self._known = _rows_of(self.landmarks, self._search.ids)
+        self._names = self._known["name"].tolist()
+        self._embedder: Embedder | None = None
+
+    def score(self, embeddings: NDArray[Any], lat: ArrayLike | None = None, lon: ArrayLike | None = None) -> pd.DataFrame:
+        """Decide for photos that are embedded already.
+
+        Args:
+            embeddings: unit vectors [n, d].
+            lat, lon: positions of the photos [n] [degrees]; NaN or None: unknown.
+
+        Returns:
+            A row a photo: landmark (best candidate that its position allows; "": none is allowed), similarity, score,
+            accepted, candidates (the five most similar landmarks, whatever the position:
+            list of {"landmark", "similarity"}), reason.
+        """
+        rows = check_vectors(embeddings, "embeddings", self.network.embedding_dim)
+        similarity, found = self._search.best(rows, CANDIDATES)
+        best, which = similarity[:, 0].astype(np.float64), found[:, 0].copy()
+        notes = [""] * len(rows)
+        for photo, positions in self._located(lat, lon, len(rows)):
+            vetoed = gps_veto(*positions, self._known, self.metadata.gps_veto_km)
+            first = which[photo]
+            if vetoed[first]:
+                place = self._known.iloc[first]
+                far = float(distance_km(*positions, place["lat"], place["lon"]))
+                notes[photo] = f"; {self._names[first]} is {far:.0f} km from the photo's GPS position"
+                best[photo], which[photo] = self._search.best_of(rows[photo], ~vetoed)
+        bank = bank_similarity(rows, self.bank if self.calibration.rescore_weight else None, self.calibration.neighbours)
+        score = self.calibration.score(best, bank)
+        accepted = (score > self.calibration.threshold) & (which >= 0)
+        return pd.DataFrame(
+            {
+                "landmark": pd.Series([str(self._search.ids[row]) if row >= 0 else "" for row in which], dtype=object),
+                "similarity": best,
+                "score": score,
+                "accepted": accepted,
+                "candidates": pd.Series([self._listed(*pair) for pair in zip(similarity, found, strict=True)], dtype=object),
+                "reason": pd.Series(
+                    [self._reason(*row) for row in zip(score, accepted, which, notes, strict=True)], dtype=object
+                ),
+            }
+        )
+
+    def recognize(self, photos: Iterable[PhotoSource]) -> pd.DataFrame:
+        """Recognise photos.
+
+        Args:
+            photos: paths, `s3://` URIs, bytes of image files, images or arrays; may be a generator.
+
+        Returns:
+            A row a photo, in order: photo (path or URI; "#<position>" for one without a name), landmark ("": none), name,
+            confidence (that the photo shows its best candidate, see `Calibration.confidence`), similarity, candidates,
+            reason. Photos that can't be read are rows without a landmark, reason "unreadable: ...".
+        """
+        parts = list(self.recognize_batches(photos))
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+    def recognize_batches(self, photos: Iterable[PhotoSource], batch: int = BATCH) -> Iterator[pd.DataFrame]:
+        """`recognize`, a table for each batch: memory does not grow with the number of photos.
+
+        The next batch is decoded while the network works on the one before.
+        """
+        if self._embedder is None:
+            self._embedder = Embedder(self.network)
+        numbered = enumerate(photos)
+        with ThreadPoolExecutor(max_workers=2) as workers:
+
+            def start() -> list[Any]:
+                return [workers.submit(self._read, *item) for item in islice(numbered, batch)]
+
+            waiting = start()
+            while waiting:
+                following = start()
+                yield self._recognized([future.result() for future in waiting])
+                waiting = following
+
+    def nearest_photos(self, embeddings: NDArray[Any], k: int) -> list[list[tuple[str, float]]]:
+        """The gallery photos most similar to each of [n, d] embeddings: (URI, similarity), falling.
+
+        Raises:
+            LandmarkError: the recognizer keeps no gallery.
+        """
+        if self.gallery is None:
+            raise LandmarkError("recognizer: it was saved without a gallery index; build it with one")
+        similarity, rows = self.gallery.search(embeddings, k)
+        return [
+            [(self.gallery_photos[row], float(value)) for value, row in zip(*pair, strict=True) if row >= 0]
+            for pair in zip(similarity, rows, strict=True)
+        ]
+
+    def save(self, folder: str | Path) -> None:
+        """Write all of it into one folder: safetensors, Parquet, JSON and FAISS; replaced as a whole, or left as it was.
+
+        Raises:
+            LandmarkError: it can't be written.
+        """
+        with atomic_folder(Path(folder)) as target:
+            self.network.save(target / "network")
+            self.centroids.save(target / "centroids.parquet")
+            write_json(target / "calibration.json", self.calibration.to_json())
+            recognizer_file.write_vectors(target / "bank.safetensors", self.bank)
+            recognizer_file.write_table(target / "landmarks.parquet", self.landmarks)
+            recognizer_file.write_table(target / "gallery.parquet", pd.DataFrame({"photo": self.gallery_photos}, dtype=str))
+            if self.gallery is not None:
+                self.gallery.save(target / "gallery")
+            settings = {"metadata": self.metadata.model_dump(), "fingerprint": self.network.fingerprint}
+            recognizer_file.write_manifest(target, settings)
+
+    @classmethod
+    def load(cls, uri: str | Path) -> Self:
+        """Read what `save` wrote, from a folder, `s3://...`, or `models:/name@alias` where the registry is imported.
+
+        Raises:
+            LandmarkError: not there, damaged, foreign or of a newer version.
+        """
+        with recognizer_file.folder_of(uri) as folder:
+            parts = {"centroids.parquet", "calibration.json", "bank.safetensors", "landmarks.parquet", "gallery.parquet"}
+            manifest = recognizer_file.read_manifest(folder, {*parts, "network/network.json", "network/network.safetensors"})
+            network = Network.load(folder / "network")
+            if manifest.get("fingerprint") != network.fingerprint:
+                raise LandmarkError(f"recognizer {folder}: its network is another one than it was built with; build it again")
+            try:
+                metadata = MetadataConfig.model_validate(manifest.get("metadata"))
+            except ValueError as error:
+                raise LandmarkError(f"recognizer {folder}: 'metadata' in recognizer.json is damaged; build it again") from error
+            photos = recognizer_file.read_table(folder / "gallery.parquet", {"photo"})["photo"].tolist()
+            return cls(
+                network=network,
+                centroids=Centroids.load(folder / "centroids.parquet"),
+                calibration=Calibration.from_json(read_json(folder / "calibration.json")),
+                bank=recognizer_file.read_vectors(folder / "bank.safetensors"),
+                gallery=VectorIndex.load(folder / "gallery") if "gallery/index.json" in manifest["files"] else None,
+                gallery_photos=photos,
+                landmarks=recognizer_file.read_table(folder / "landmarks.parquet", LANDMARK_COLUMNS),
+                metadata=metadata,
+            )
+
+    def _located(self, lat: ArrayLike | None, lon: ArrayLike | None, count: int) -> Iterator[tuple[int, tuple[float, float]]]:
+        """Photos whose position counts, with it."""
+        if lat is None or lon is None or self.metadata.gps_veto_km is None:
+            return
+        positions = np.stack([np.asarray(lat, np.float64), np.asarray(lon, np.float64)], axis=1)
+        if len(positions) != count:
+            raise LandmarkError(f"recognizer: {count} embeddings but {len(positions)} positions; give one a photo")
+        for photo in np.flatnonzero(np.isfinite(positions).all(1)):
+            yield int(photo), (float(positions[photo, 0]), float(positions[photo, 1]))
+
+    def _listed(self, similarity: Array, found: NDArray[np.int64]) -> list[dict[str, Any]]:
+        return [
+            {"landmark": str(self._search.ids[row]), "similarity": float(value)}
+            for value, row in zip(similarity, found, strict=True)
+            if row >= 0
+        ]
+
+    def _reason(self, score: float, accepted: bool, which: int, note: str) -> str:
+        if which < 0:
+            return f"no landmark near the photo's GPS position{note}"
+        relation = "is above" if accepted else "is not above"
+        return f"score {score:.3f} {relation} the threshold {self.calibration.threshold:.3f}{note}"
+
+    def _read(self, position: int, source: PhotoSource) -> tuple[str, Any]:
+        """Name of a photo, and (pixels [s, s, 3], lat, lon) or the reason why it can't be read."""
+        name = str(source) if isinstance(source, str | Path) else f"#{position}"
+        settings = self.network.config
+        try:
+            photo = decode(source, min_side=settings.image_size)
+            return name, (resize(photo.image, settings.image_size, settings.resize), photo.lat, photo.lon)
+        except UnreadablePhoto as error:
+            return name, str(error)
+
+    def _recognized(self, read: list[tuple[str, Any]]) -> pd.DataFrame:
+        good = [row for row, (_, photo) in enumerate(read) if not isinstance(photo, str)]
+        table = pd.DataFrame(
+            {
+                "photo": [name for name, _ in read],
+                "landmark": "",
+                "name": "",
+                "confidence": 0.0,
+                "similarity": np.nan,
+                "candidates": [[] for _ in read],
+                "reason": [f"unreadable: {photo}" if isinstance(photo, str) else "" for _, photo in read],
+            }
+        ).astype({"landmark": object, "name": object, "reason": object, "photo": object})
+        if not good or self._embedder is None:
+            return table
+        pixels, lat, lon = zip(*(read[row][1] for row in good), strict=True)
+        scored = self.score(self._embedder(np.stack(pixels)), lat, lon)
+        names = dict(zip(self._search.ids, self._names, strict=True))
+        shown = scored["landmark"].where(scored["accepted"], "")
+        for column, values in (
+            ("landmark", shown),
+            ("name", [names.get(landmark, "") for landmark in shown]),
+            ("confidence", np.where(scored["landmark"] == "", 0.0, self.calibration.confidence(scored["score"]))),
+            ("similarity", scored["similarity"]),
+            ("candidates", scored["candidates"]),
+            ("reason", scored["reason"]),
+        ):
+            table.loc[good, column] = pd.Series(list(values), index=good, dtype=table[column].dtype)
+        return table
+
+
+def _rows_of(landmarks: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
+    """The landmarks table in the order of the centroids' landmarks [l].
+
+    Raises:
+        LandmarkError: a column or a landmark is missing, or there twice.
+    """
+    missing = sorted(LANDMARK_COLUMNS - set(landmarks.columns))
+    if missing:
+        raise LandmarkError(f"recognizer: the landmarks table has no column '{missing[0]}'")
+    keyed = landmarks.assign(landmark=landmarks["landmark"].astype(str)).drop_duplicates("landmark").set_index("landmark")
+    unknown = sorted(set(ids) - set(keyed.index))
+    if unknown or len(keyed) < len(landmarks):
+        what = f"no landmark '{unknown[0]}', which has centroids" if unknown else "a landmark twice"
+        raise LandmarkError(f"recognizer: the landmarks table has {what}; give one row a landmark")
+    rows = keyed.loc[list(ids)].reset_index()
+    rows["name"] = rows["name"].fillna("").astype(object)
+    rows["name"] = rows["name"].where(rows["name"] != "", rows["landmark"])
+    rows[["lat", "lon"]] = rows[["lat", "lon"]].astype(float)
+    return rows

@@ -1,0 +1,250 @@
+"""A run: its steps in order, which of them are done, and the folder with its final artefacts.
+
+Nothing here imports torch, Prefect or MLflow: whether anything is left to do is decided from manifests alone, in
+well under a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from landmark.cache import Output, StepCache, content_key, locked
+from landmark.config import RunConfig
+from landmark.errors import LandmarkError, UsageError
+from landmark.storage import atomic_file, atomic_folder, list_files, write_json
+
+log = logging.getLogger(__name__)
+
+RECORD = "run.json"
+Log = Callable[[dict[str, float], int], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step function is given.
+
+    Attributes:
+        config: the run's settings.
+        inputs: each output that the step depends on, by step name.
+        out: folder to write into.
+        home: folder for what outlives runs (embeddings).
+        log: takes training figures and the step they belong to, as training goes on.
+    """
+
+    config: RunConfig
+    inputs: Mapping[str, Output]
+    out: Path
+    home: Path
+    log: Log | None = None
+
+    def file(self, step: str, name: str) -> Path:
+        """A file or folder of a step's output."""
+        return self.inputs[step].folder / name
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run.
+
+    Attributes:
+        name: name of the step, also of its output.
+        version: raised by hand when the step's code gives another output from the same input.
+        function: `module:name` of a function that takes a `Work` and returns facts; imported only when it is called.
+        settings: the part of the settings that the output depends on, as JSON, and whatever else it depends on.
+        inputs: steps whose output it reads; `step.fact` depends on that fact of the output alone, not on its files.
+        resumes: the function goes on from what a broken-off attempt left in `Work.out`.
+    """
+
+    name: str
+    version: str
+    function: str
+    settings: Callable[[RunConfig], Mapping[str, Any]] = field(repr=False)
+    inputs: tuple[str, ...] = ()
+    resumes: bool = False
+
+    def key(self, config: RunConfig, outputs: Mapping[str, Output]) -> str:
+        """The sha256 of all that the step's output depends on."""
+        inputs = {}
+        for name in self.inputs:
+            step, _, fact = name.partition(".")
+            inputs[name] = outputs[step].facts[fact] if fact else outputs[step].digest
+        return content_key(
+            {"step": self.name, "version": self.version, "settings": dict(self.settings(config)), "inputs": inputs}
+        )
+
+    def call(self, work: Work) -> Mapping[str, Any]:
+        """Do the step's work."""
+        module, _, name = self.function.partition(":")
+        facts: Mapping[str, Any] = getattr(importlib.import_module(module), name)(work)
+        return facts
+
+
+class Run:
+    """One run of a list of steps under a home folder."""
+
+    def __init__(self, config: RunConfig, steps: Sequence[Step]) -> None:
+        self.config = config
+        self.steps = tuple(steps)
+        self.home = Path(config.home).resolve()
+        self.folder = self.home / "runs" / config.name
+        self.cache = StepCache(self.home)
+        self.outputs: dict[str, Output] = {}
+        self.ran: list[str] = []
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes out of this run.
+
+        Raises:
+            LandmarkError: another process has it.
+        """
+        file = self.home / "locks" / f"run-{self.config.name}.lock"
+        refuse = f"run '{self.config.name}': another process is making it (lock {file}); wait for it, or choose another name"
+        with locked(file, refuse=refuse):
+            yield
+
+    def key(self, step: Step) -> str:
+        """Key of a step whose inputs are done."""
+        return step.key(self.config, self.outputs)
+
+    def look(self) -> Step | None:
+        """Find the outputs that exist, in order, and return the first step that has none (None: all are done)."""
+        self.outputs = {}
+        for step in self.steps:
+            output = self.cache.get(step.name, self.key(step))
+            if output is None:
+                return step
+            self.outputs[step.name] = output
+        return None
+
+    def is_done(self, step: Step) -> bool:
+        """Whether the step has a whole output for what its inputs are now; every file's content is compared."""
+        return self.cache.get(step.name, self.key(step), deep=True) is not None
+
+    def take(self, step: Step) -> Output:
+        """The output of a step that is done, for the steps after it.
+
+        Raises:
+            LandmarkError: it is not there.
+        """
+        output = self.outputs.get(step.name) or self.cache.get(step.name, self.key(step))
+        if output is None:
+            raise LandmarkError(f"{step.name}: its output vanished from {self.home / 'steps'}; give the same command again")
+        self.outputs[step.name] = output
+        return output
+
+    def perform(self, step: Step, log_figures: Log | None = None) -> Output:
+        """Do a step, unless it has its output already."""
+        inputs = {name: self.outputs[name] for name in (spec.partition(".")[0] for spec in step.inputs)}
+
+        def work(out: Path) -> Mapping[str, Any]:
+            log.info("%s ...", step.name)
+            self.ran.append(step.name)
+            return step.call(Work(self.config, inputs, out, self.home, log_figures))
+
+        output = self.cache.make(step.name, self.key(step), work, resumes=step.resumes)
+        if step.name in self.ran:
+            log.info("%s: done in %.1f s", step.name, output.seconds)
+        self.outputs[step.name] = output
+        return output
+
+    def publish(self, artefacts: Mapping[str, str]) -> None:
+        """Copy final artefacts into the run's folder, each as a whole: an earlier one stays until the new one is complete.
+
+        Args:
+            artefacts: name in the run's folder -> `step/path` of a file or folder of a step's output.
+
+        Raises:
+            LandmarkError: the folder cannot be written; names the path.
+        """
+        if self.is_published(artefacts):
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / RECORD).unlink(missing_ok=True)
+        except OSError as error:
+            raise LandmarkError(
+                f"{self.folder}: cannot be written ({error.strerror}); mend the folder's permissions"
+            ) from error
+        for name, place in artefacts.items():
+            step, _, path = place.partition("/")
+            source = self.outputs[step].folder / path
+            if source.is_dir():
+                with atomic_folder(self.folder / name) as folder:
+                    shutil.copytree(source, folder, dirs_exist_ok=True)
+            elif source.exists():
+                with atomic_file(self.folder / name) as file:
+                    shutil.copyfile(source, file)
+        with atomic_file(self.folder / "config.yaml") as file:
+            file.write_text(yaml.safe_dump(self.config.model_dump(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        write_json(self.folder / RECORD, {"name": self.config.name, "steps": self.record()})
+
+    def record(self) -> dict[str, dict[str, Any]]:
+        """What stands in run.json of each step that is done."""
+        return {
+            name: {"key": output.key, "digest": output.digest, "seconds": output.seconds, "created": output.created}
+            for name, output in self.outputs.items()
+        }
+
+    def is_published(self, artefacts: Mapping[str, str]) -> bool:
+        """Whether the run's folder holds the artefacts of the outputs as they are now."""
+        try:
+            steps = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))["steps"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return bool(steps == self.record()) and all((self.folder / name).exists() for name in artefacts)
+
+
+def fingerprint(places: Mapping[str, str | None]) -> str:
+    """A quick stand-in for the content of folders and files: names, sizes and times of change, nothing read.
+
+    A mere touch changes it; what is then read again decides whether anything really changed. Of a bucket (`s3://`) only
+    the names of the objects are known.
+
+    Args:
+        places: config key -> folder or file.
+
+    Raises:
+        UsageError: a place does not exist; names its key.
+    """
+    rows: list[Any] = []
+    for key, place in places.items():
+        if place is None:
+            continue
+        if "://" in place:
+            rows.extend(list_files(place))
+            continue
+        root = Path(place)
+        if root.is_dir():
+            rows.extend(_listing(root))
+        elif root.exists():
+            status = root.stat()
+            rows.append([place, status.st_size, status.st_mtime_ns])
+        else:
+            raise UsageError(f"{key}: {place} does not exist; paths in a config are relative to the config file's folder")
+    return content_key({"rows": rows})
+
+
+def _listing(root: Path) -> Iterator[list[Any]]:
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            # A Path for each of a million photos takes seconds.
+            file = os.path.join(folder, name)  # noqa: PTH118
+            try:
+                status = os.stat(file)  # noqa: PTH116
+            except OSError:
+                yield [file, None, None]
+            else:
+                yield [file, status.st_size, status.st_mtime_ns]
