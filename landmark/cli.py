@@ -95,8 +95,9 @@ def retrain(
 ) -> None:
     """From photos to a measured, registered recognizer; does only what is not done yet."""
     set_up_logging(debug)
-    from landmark.commands import print_summary, retrain_run
+    from landmark.commands import retrain_run
     from landmark.config import load_config
+    from landmark.summary import print_summary
 
     settings = load_config(config, overrides)
     with stdout_for_results():
@@ -157,7 +158,7 @@ def models_list(home: Home = ".landmark", name: Name = "landmark", json: Json = 
         from landmark.registry.tracking import connect
 
         rows = listing(connect(Path(home)), name)
-    columns = ["version", "aliases", "sensitivity", "specificity", "run", "digest"]
+    columns = ["version", "aliases", "sensitivity", "specificity", "run"]
 
     def render(result: dict[str, Any]) -> None:
         cells = [[", ".join(row[c]) if c == "aliases" else str(row[c]) for c in columns] for row in result["versions"]]

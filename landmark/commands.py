@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 import landmark
 from landmark.config import DataConfig, RunConfig
-from landmark.console import print_table
 from landmark.errors import LandmarkError, UsageError
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def recognize_photos(model: str, photos: list[str]) -> list[dict[str, Any]]:
     files = [file for photo in photos for file in (list_files(photo, SUFFIXES) if Path(photo).is_dir() else [photo])]
     if not files:
         raise UsageError(f"recognize: no photos in {', '.join(photos)}")
-    rows: list[dict[str, Any]] = recognizer.recognize(files).to_dict("records")
-    return rows
+    return [{str(key): value for key, value in row.items()} for row in recognizer.recognize(files).to_dict("records")]
 
 
 def load_recognizer(model: str) -> Recognizer:
@@ -110,30 +108,6 @@ def load_recognizer(model: str) -> Recognizer:
     if model.startswith("models:"):
         import landmark.registry  # noqa: F401  # knows where models:/ is
     return Recognizer.load(model)
-
-
-def print_summary(result: dict[str, Any]) -> None:
-    """Print what a retrain came to."""
-    metrics = result["metrics"]
-    rows = []
-    for name, value in metrics.items():
-        if name.endswith(("_low", "_high")):
-            continue
-        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-        interval = f"{low:.3f} to {high:.3f}" if low is not None and high is not None else ""
-        rows.append([name, f"{value:.4g}", interval])
-    print_table(f"run '{result['run']}'", ["figure", "value", "95 % interval"], rows)
-    if result["ran"]:
-        cells = [
-            [name, f"{seconds:.1f}", "now" if name in result["ran"] else "before"]
-            for name, seconds in result["seconds"].items()
-        ]
-        print_table("steps", ["step", "seconds", "done"], cells)
-    else:
-        print("nothing to do: all steps were done before with these settings and photos")
-    if "registered" in result:
-        print(f"model   models:/{result['registered']['model']}/{result['registered']['version']}")
-    print(f"report  {result['report']}")
 
 
 def run_benchmark(name: str, arguments: list[str]) -> None:

@@ -159,9 +159,8 @@ def test_two_that_need_the_same_output_make_it_once(tmp_path: Path) -> None:
 
 def test_a_lock_can_refuse(tmp_path: Path) -> None:
     file = tmp_path / "locks" / "a.lock"
-    with locked(file, refuse="taken"):
-        with pytest.raises(LandmarkError, match="taken"), locked(file, refuse="taken"):
-            pass
+    with locked(file, refuse="taken"), pytest.raises(LandmarkError, match="taken"), locked(file, refuse="taken"):
+        pass
     with locked(file, refuse="taken"):
         pass
 

@@ -24,7 +24,7 @@ FIXED_CUT = "several centroids (fixed cut)"
 EARNED = "earned centroids (ours)"
 ALL_PHOTOS = "nearest of all training photos"
 METHODS = (ONE_MEAN, FIXED_CUT, EARNED, ALL_PHOTOS)
-_CHUNK = 4096
+_SIMILARITIES = 1 << 24  # at once: 64 MB, however large the gallery is
 # Unit vectors are never farther apart, so that this cut leaves one cluster.
 _WHOLE = 2.0
 
@@ -40,10 +40,11 @@ class Gallery:
         """Similarity [n] to the nearest vector and its row [n], for unit vectors [n, d]."""
         similarity = np.empty(len(embeddings), np.float32)
         rows = np.empty(len(embeddings), np.int64)
-        for start in range(0, len(embeddings), _CHUNK):
-            block = np.asarray(embeddings[start : start + _CHUNK]) @ self.vectors.T
-            rows[start : start + _CHUNK] = block.argmax(1)
-            similarity[start : start + _CHUNK] = block.max(1)
+        chunk = max(1, _SIMILARITIES // len(self.vectors))
+        for start in range(0, len(embeddings), chunk):
+            block = np.asarray(embeddings[start : start + chunk]) @ self.vectors.T
+            rows[start : start + chunk] = block.argmax(1)
+            similarity[start : start + chunk] = block.max(1)
         return similarity, rows
 
 

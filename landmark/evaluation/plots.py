@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from landmark.evaluation.embedding_map import CENTROID, PHOTO
 from landmark.evaluation.open_set import OpenSet
@@ -72,14 +73,11 @@ def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: fl
         # Half a photo stands for a specificity of exactly 100 %, which a logarithmic axis cannot show.
         best = 0.5 / others
         for number, (name, open_set) in enumerate(curves.items()):
-            # Of all thresholds with the same specificity, the one with the best sensitivity.
-            curve = open_set.curve().groupby("specificity", as_index=False)["sensitivity"].max()
-            error = np.maximum(1 - curve["specificity"].to_numpy(), best)
+            error, sensitivity = operating_steps(open_set, best)
             strong = number == 0
-            axes.step(
+            axes.plot(
                 error,
-                curve["sensitivity"],
-                where="pre",
+                sensitivity,
                 color=PALETTE[number % len(PALETTE)],
                 linewidth=2.4 if strong else 1.4,
                 linestyle="-" if strong else (0, (4, 1.5)),
@@ -111,6 +109,23 @@ def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: fl
         axes.set_ylabel("sensitivity")
         axes.legend(loc="lower left")
         return _svg(figure, "Sensitivity against specificity")
+
+
+def operating_steps(open_set: OpenSet, smallest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners of the curve that says which sensitivity a specificity costs, from specificity 0 to 1.
+
+    Args:
+        open_set: test photos.
+        smallest: what stands for an error of 0.
+
+    Returns:
+        1 - specificity (falling) and sensitivity (falling) [k]. Between two specificities that can be had, the
+        sensitivity is that of the higher one: of the threshold that keeps at least what was asked for.
+    """
+    # Of all thresholds with the same specificity, the one with the best sensitivity.
+    curve = open_set.curve().groupby("specificity", as_index=False)["sensitivity"].max()
+    error = np.maximum(1 - curve["specificity"].to_numpy(float), smallest)
+    return np.repeat(error, 2)[:-1], np.repeat(curve["sensitivity"].to_numpy(float), 2)[1:]
 
 
 def score_histograms(open_set: OpenSet, threshold: float, width: float = 5.6) -> str:
@@ -156,8 +171,10 @@ def training_curves(rows: Sequence[Mapping[str, Any]], width: float = 7.5) -> st
     with _figure(width, 0.8 + 1.9 * max(len(groups), 1), rows=max(len(groups), 1), sharex=True) as (figure, panels):
         panels = np.atleast_1d(panels)
         runs = (stages != stages.shift()).cumsum()
+        end = min(float(table["step"].min()), 0.0)
         for index, (_, part) in enumerate(table.groupby(runs.to_numpy(), sort=False)):
-            start, end = part["step"].min(), part["step"].max()
+            # A row may stand for a whole epoch, at its last step: a stage begins where the one before ended.
+            start, end = end, float(part["step"].max())
             for panel in panels:
                 panel.axvspan(start, end, color=PALETTE[index % len(PALETTE)], alpha=0.10, linewidth=0)
             panels[0].annotate(

@@ -41,6 +41,7 @@ HEADLINES = (
     ("macro_sensitivity", "Mean over landmarks", "sensitivity, every landmark counted alike"),
     ("unknown_specificity", "Unknown landmarks", "photos of landmarks the model does not know, given none"),
 )
+FURTHER = ("centroids_per_landmark", "index_recall_at_1", "photos_per_second")
 MISTAKES: tuple[tuple[Mistake, str, str], ...] = (
     ("false tag", "A landmark seen where there is none", "highest scores first"),
     ("wrong", "Taken for another landmark", "highest scores first"),
@@ -59,7 +60,7 @@ class ReportContent:
         threshold: of the score.
         description: a line below the heading: backbone, input size [pixels], date.
         names: landmark id -> name to show; ids without one are shown themselves.
-        metrics: further figures for the cards (`centroids_per_landmark`, `photos_per_second`, ...).
+        metrics: all figures of metrics.json, listed at the end; those named in `FURTHER` get cards.
         centroids: of all landmarks, shown by their medoid photos.
         nearest: row in `centroids` of the best centroid of each test photo [n]; -1 for none.
         compared: further results on the same photos by name (the frozen network, say), drawn beside the model's curve.
@@ -152,6 +153,7 @@ def render_report(content: ReportContent) -> str:
             (heading, rows)
             for heading, rows in (
                 ("Data", flat(content.data)),
+                ("Figures", flat(content.metrics)),
                 ("Settings", flat(content.settings)),
                 ("Versions", flat(versions() if content.versions is None else content.versions)),
             )

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +39,7 @@ class Embedder:
         device: 'auto', 'cpu', 'gpu' or torch's name of one.
         threads: CPU threads; 0: as many as torch uses.
         engine: 'auto', 'torch', or 'onnx' (CPU only), which is an error where it can't be had.
+        cache: folder for exported graphs; None: LANDMARK_CACHE, or `landmark` in the user's cache folder.
 
     Attributes:
         engine: 'torch' or 'onnx', whichever is in use.
@@ -48,7 +50,14 @@ class Embedder:
         LandmarkError: engine 'onnx' does not work here.
     """
 
-    def __init__(self, network: Network, device: str = "auto", threads: int = 0, engine: Engine = "auto") -> None:
+    def __init__(
+        self,
+        network: Network,
+        device: str = "auto",
+        threads: int = 0,
+        engine: Engine = "auto",
+        cache: str | Path | None = None,
+    ) -> None:
         self.device = pick_device(device)
         self.threads = threads or torch.get_num_threads()
         self.size = network.config.image_size
@@ -62,7 +71,7 @@ class Embedder:
                 raise UsageError("engine: 'onnx' runs on the CPU only; use 'auto' or 'torch'")
             self.batch *= 8
         elif engine != "torch":
-            problem = self._start_onnx()
+            problem = self._start_onnx(cache)
             if problem is None:
                 self.engine = "onnx"
             elif engine == "onnx":
@@ -103,7 +112,7 @@ class Embedder:
         embeddings: Floats = self._session.run(None, {"photos": photos})[0]
         return embeddings
 
-    def _start_onnx(self) -> str | None:
+    def _start_onnx(self, cache: str | Path | None) -> str | None:
         """Start ONNX Runtime and compare it with torch; returns what is wrong with it, if anything."""
         try:
             import onnxruntime
@@ -116,7 +125,8 @@ class Embedder:
             # Waiting threads that spin would take the cores from the decode workers.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             options.log_severity_level = 3
-            session = onnxruntime.InferenceSession(build_graph(self.network), options, providers=["CPUExecutionProvider"])
+            graph = build_graph(self.network, cache)
+            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             # Three photos, as the graph was exported with two: the batch must really be free.
             probe = np.random.default_rng(0).integers(0, 256, (3, self.size, self.size, 3), dtype=np.uint8)
             difference = float(np.abs(session.run(None, {"photos": probe})[0] - self._torch(probe)).max())

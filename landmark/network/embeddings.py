@@ -67,6 +67,8 @@ class _Batch:
 class EmbeddingStore:
     """Embeddings of one network under `folder/<fingerprint>/`, in shards keyed by the photos' sha256.
 
+    Exported graphs are cached under `folder/onnx/`.
+
     Decode workers (threads; decoders release the interpreter lock) work ahead of the network by a bounded number of batches,
     so memory does not grow with the number of photos. A run that is killed keeps the shards it finished.
 
@@ -100,7 +102,7 @@ class EmbeddingStore:
         self._progress = progress
         self._config = network.config
         self._dim = network.embedding_dim
-        self._make: Callable[[], Embedder] = lambda: Embedder(network, device, threads, engine)
+        self._make: Callable[[], Embedder] = lambda: Embedder(network, device, threads, engine, cache=folder)
         self._embedder = embedder
 
     def embed_photos(self, photos: Sequence[str], sha256: Sequence[str]) -> Embedded:

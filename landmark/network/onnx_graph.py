@@ -58,8 +58,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landmark"
 
 
-def build_graph(network: Network) -> bytes:
+def build_graph(network: Network, cache: str | Path | None = None) -> bytes:
     """Turn a network into an optimised ONNX model: uint8 `photos` `[n, s, s, 3]` to float32 `embedding` `[n, embedding_dim]`.
+
+    Args:
+        network: any network on any device; left as it is.
+        cache: folder for templates; None: `cache_folder()`.
 
     Raises:
         ImportError: onnx or onnxscript is not installed.
@@ -69,7 +73,7 @@ def build_graph(network: Network) -> bytes:
     from onnx_ir.passes.common import CommonSubexpressionEliminationPass, DeduplicateHashedInitializersPass
     from onnxscript import optimizer
 
-    model = onnx_ir.from_proto(_parse(_template(network)))
+    model = onnx_ir.from_proto(_parse(_template(network, Path(cache) if cache else cache_folder())))
     state = network.state_dict()
     for value in list(model.graph.inputs):
         if value.name and value.name.startswith(_PREFIX):
@@ -90,12 +94,12 @@ def _parse(data: bytes) -> Any:
     return onnx.load_model_from_string(data)
 
 
-def _template(network: Network) -> bytes:
+def _template(network: Network, cache: Path) -> bytes:
     key = _architecture(network)
     with _lock:
         if key in _templates:
             return _templates[key]
-        file = cache_folder() / "onnx" / f"{key}.onnx"
+        file = cache / "onnx" / f"{key}.onnx"
         with contextlib.suppress(Exception):  # absent or damaged: made again below
             data = file.read_bytes()
             _parse(data)

@@ -179,7 +179,7 @@ class VectorIndex:
             held[random.choice(len(rows), min(HELD_OUT, len(rows) // 10), replace=False)] = True
             asked = rows[held]
         stored = rows[~held]
-        base = _train(stored, way, random, seed).to(device)
+        base = _train(stored, way, random, seed, device)
         truth = _nearest(stored, asked)
         keep = truth.max(1) < 1 - SAME if not held.any() else np.ones(len(asked), bool)
         if not keep.all():
@@ -253,17 +253,20 @@ class VectorIndex:
             raise LandmarkError(f"index {source}: not an index of this project ({reason}); build it again") from error
 
 
-def _train(rows: Array, way: Plan, random: np.random.Generator, seed: int) -> _Engine:
+def _train(rows: Array, way: Plan, random: np.random.Generator, seed: int, device: str) -> _Engine:
     index: Any = faiss.index_factory(rows.shape[1], way.factory, faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = abs(seed) + 1
     if isinstance(index, faiss.IndexIVFPQ):
         index.by_residual = True
         index.pq.cp.seed = abs(seed) + 1
+        # FAISS's 25 rounds over each of dozens of sub-spaces are most of the training time; codes hardly change after 10.
+        index.pq.cp.niter = 10
     enough = TRAINING_PER_LIST * max(way.lists, PQ_CENTROIDS)
     sample = rows if len(rows) <= enough else rows[np.sort(random.choice(len(rows), enough, replace=False))]
-    index.train(sample)
-    index.add(rows)
-    return _Engine(index)
+    engine = _Engine(index).to(device)
+    engine.base.train(sample)
+    engine.base.add(rows)
+    return engine
 
 
 def _tune(

@@ -46,9 +46,7 @@ def folder_of(uri: str | Path) -> Iterator[Path]:
         return
     if scheme not in _RESOLVERS:
         known = ", ".join(["s3", *sorted(_RESOLVERS)])
-        raise LandmarkError(
-            f"{uri}: no way to open '{scheme}:/' here (known: a folder, {known}); import landmark.registry for models:/"
-        )
+        raise LandmarkError(f"{uri}: nothing here opens '{scheme}:/' (known: a folder, {known}); register a resolver for it")
     with local_folder(_RESOLVERS[scheme](str(uri))) as folder:
         yield folder
 

@@ -49,7 +49,7 @@ REQUIREMENTS = (
     "faiss-gpu",
 )
 SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(AnyType(), "photo")]),
+    inputs=Schema([ColSpec(AnyType(), "photo")]),  # type: ignore[no-untyped-call]
     outputs=Schema(
         [
             ColSpec("string", "photo"),

@@ -16,7 +16,7 @@ from landmark.network.network import Network
 from landmark.photos.catalog import Catalog
 from landmark.run import Work
 from landmark.steps.photos import CATALOG
-from landmark.steps.training import load_network
+from landmark.steps.training import load_network, use_threads
 from landmark.storage import sha256_file, write_json
 
 EMBEDDINGS = "embeddings.npy"
@@ -38,6 +38,8 @@ def embed(work: Work) -> Mapping[str, Any]:
 
 def embed_catalog(network: Network, catalog: Catalog, home: Path, config: RunConfig | None = None) -> Embedded:
     """Embeddings of a catalog's photos, through the store of a home folder."""
+    if config is not None:
+        use_threads(config)
     store = EmbeddingStore(home / "embeddings", network, threads=config.threads if config else 0)
     return store.embed_photos(catalog.table["photo"].tolist(), catalog.table["sha256"].tolist())
 

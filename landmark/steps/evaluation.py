@@ -19,11 +19,11 @@ from landmark.photos.catalog import Catalog
 from landmark.recognition.recognizer import Recognizer
 from landmark.run import Work
 from landmark.steps.embedding import Vectors, embed_catalog, load_embeddings, usable
-from landmark.steps.measure import Measured, measure
+from landmark.steps.measure import measure
 from landmark.steps.photos import CATALOG, counts
 from landmark.steps.recognition import RECOGNIZER
 from landmark.steps.report import Extras, report
-from landmark.steps.training import landmarks_kept_out, load_network
+from landmark.steps.training import landmarks_kept_out, load_network, use_threads
 from landmark.storage import write_json
 
 BASELINES = "baselines.parquet"
@@ -77,6 +77,7 @@ def evaluate(work: Work) -> Mapping[str, Any]:
     Returns:
         facts: sensitivity, specificity.
     """
+    use_threads(work.config)
     recognizer = Recognizer.load(work.file("recognizer", RECOGNIZER))
     catalog = Catalog.load(work.file("catalog", CATALOG))
     table, vectors = load_embeddings(work)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from landmark.evaluation.galleries import Split, calibrate_gallery, centroids_of
+from landmark.evaluation.galleries import Split, centroids_of
+from landmark.evaluation.leave_out import calibrate_gallery
 from landmark.photos.catalog import Catalog
 from landmark.recognition.calibration import Calibration
 from landmark.recognition.centroids import Centroids

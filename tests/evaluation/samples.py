@@ -24,7 +24,7 @@ def around(centre: np.ndarray, count: int, spread: float, rng: np.random.Generat
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def two_sided_world(landmarks: int = 4, seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
+def two_sided_world(landmarks: int = 4, seed: int = 0, spread: float = 0.5) -> tuple[np.ndarray, pd.DataFrame]:
     """Embeddings and a catalog's table: each landmark has two aspects, orthogonal to each other; others lie anywhere."""
     rng = np.random.default_rng(seed)
     aspects = directions(2 * landmarks, seed)
@@ -40,7 +40,7 @@ def two_sided_world(landmarks: int = 4, seed: int = 0) -> tuple[np.ndarray, pd.D
     for number in range(landmarks):
         for side in (0, 1):
             for split, count in (("train", 12), ("calibrate", 3), ("test", 5)):
-                add(around(aspects[2 * number + side], count, 0.5, rng), f"place_{number}", split)
+                add(around(aspects[2 * number + side], count, spread, rng), f"place_{number}", split)
     for split, count in (("train", 100), ("calibrate", 400), ("test", 200)):
         add(around(np.zeros(DIM), count, 1.0, rng), "", split)
     add(around(np.zeros(DIM), 10, 1.0, rng), "", "test", known=False)

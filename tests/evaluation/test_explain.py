@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from landmark.config import NetworkConfig
-from landmark.evaluation.explain import activation_map, overlay
+from landmark.evaluation.explain import activation_map, explain_photos, overlay
 from landmark.network.network import Network
 
 SIZE = 128
@@ -138,3 +141,29 @@ def test_overlay_leaves_cold_places_and_changes_hot_ones() -> None:
     assert mixed.shape == image.shape
     assert (mixed[:, :30] == 100).all()
     assert np.abs(mixed[:, -2:].astype(int) - 100).max() > 50
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "resize", "map_size", "shown"),
+    [
+        ("resnet18", 64, "squash", 128, (100, 200, 3)),
+        ("resnet18", 64, "crop", 128, (100, 100, 3)),
+        ("resnet18", 224, "squash", 224, (100, 200, 3)),
+        ("mixer_s32_224", 64, "squash", 64, (100, 200, 3)),  # takes one size only
+    ],
+)
+def test_photos_are_explained_at_a_size_that_shows_something(
+    tmp_path: Path, backbone: str, size: int, resize: str, map_size: int, shown: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(4)
+    good, broken = tmp_path / "good.png", tmp_path / "broken.png"
+    Image.fromarray(rng.integers(0, 255, (100, 200, 3), dtype=np.uint8)).save(good)
+    broken.write_bytes(b"no photo")
+    config = NetworkConfig(backbone=backbone, pretrained="none", image_size=size, dim=16, resize=resize)  # type: ignore[arg-type]
+    network = Network.build(config)
+    targets = np.eye(2, network.embedding_dim, dtype=np.float32)
+    explained = explain_photos(network, [str(broken), str(good)], targets, ["a", "b"])
+    assert [(item.photo, item.landmark, item.size) for item in explained] == [(str(good), "b", map_size)]
+    assert explained[0].image.shape == shown
+    assert explained[0].heat.shape == (map_size, map_size)
+    assert -1 <= explained[0].similarity <= 1

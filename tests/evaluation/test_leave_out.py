@@ -12,6 +12,7 @@ from landmark.evaluation.leave_out import compare_left_out, evaluate_left_out, l
 from landmark.evaluation.open_set import OpenSet
 from landmark.network.network import Network
 from landmark.photos.decode import decode, resize
+from landmark.recognition.calibration import Scored, calibrate
 from tests.evaluation.samples import two_sided_world
 
 SHARED = Path(__file__).parents[3] / "shared" / "photos"
@@ -56,6 +57,41 @@ def test_without_landmark_photos_to_calibrate_on_the_training_photos_serve() -> 
         embeddings[rows], table[rows].reset_index(drop=True), ["place_0", "place_3"], CENTROIDS, CalibrationConfig()
     )
     assert result.figures()["sensitivity"] > 0.9
+
+
+@pytest.mark.parametrize("others", [400, 150])
+def test_scores_and_calibration_are_those_of_the_definition(others: int) -> None:
+    """With few photos the bank chooses re-scoring, each photo of it left out; with many, a part of them does."""
+    embeddings, table = two_sided_world(spread=2.0)
+    ids, split = ["place_0", "place_3"], table["split"].to_numpy()
+    landmark, other = table["landmark"].to_numpy(), ((table["landmark"] == "") & table["known"]).to_numpy()
+    drop = np.flatnonzero(other & (split == "calibrate"))[others:]
+    keep = np.setdiff1d(np.arange(len(table)), drop)
+    embeddings, table, split, landmark, other = embeddings[keep], table.iloc[keep], split[keep], landmark[keep], other[keep]
+    settings = CalibrationConfig(rescore="always", neighbours=3)
+    result = evaluate_left_out(embeddings, table, ids, CENTROIDS, settings)
+
+    def scored(rows: np.ndarray, itself: bool = False) -> Scored:
+        similarity = embeddings[rows] @ result.centroids.vectors.T
+        near = np.sort(embeddings[rows] @ embeddings[other & (split == "train")].T, axis=1)
+        near = near[:, -4:-1] if itself else near[:, -3:]  # a photo is nearest to itself
+        right = result.centroids.landmark[similarity.argmax(1)] == landmark[rows]
+        return Scored(similarity.max(1), near.mean(1), right)
+
+    calibrate_others = other & (split == "calibrate")
+    expected = calibrate(
+        scored(calibrate_others),
+        table["sha256"][calibrate_others].tolist(),
+        scored(np.isin(landmark, ids) & (split == "calibrate")),
+        settings,
+        scored(other & (split == "train"), itself=True),
+    )
+    assert expected.rescore_weight > 0
+    assert result.calibration.rescore_weight == expected.rescore_weight
+    assert result.calibration.tried == pytest.approx(expected.tried)
+    assert result.calibration.threshold == pytest.approx(expected.threshold, abs=1e-6)
+    test = scored((np.isin(landmark, ids) | (landmark == "")) & (split == "test"))
+    np.testing.assert_allclose(result.open_set.score, expected.score(test.similarity, test.bank), atol=1e-6)
 
 
 def test_a_network_that_forgot_is_seen() -> None:

@@ -35,6 +35,14 @@ def test_the_axis_is_labelled_in_specificity_and_the_point_is_marked() -> None:
     assert f"operating point: {figures['sensitivity']:.1%} at {figures['specificity']:.1%}".replace("%", " %") in labels
 
 
+def test_between_two_specificities_the_higher_one_counts() -> None:
+    # Others at 0.1 and 0.3: specificity 0, 0.5 from 0.1 on, 1 from 0.3 on. Right photos above: 3, 2 and 1.
+    score, truth = np.array([0.1, 0.3, 0.1, 0.2, 0.4]), np.array(["", "", "a", "a", "a"])
+    error, sensitivity = plots.operating_steps(OpenSet(score, np.full(5, "a"), truth), 0.01)
+    np.testing.assert_allclose(error, [1, 1, 0.5, 0.5, 0.01])
+    np.testing.assert_allclose(sensitivity, [1, 2 / 3, 2 / 3, 1 / 3, 1 / 3])
+
+
 @pytest.mark.parametrize("threshold", [-9.0, 9.0])
 def test_perfect_and_useless_results_can_be_drawn(threshold: float) -> None:
     perfect = OpenSet(np.array([0.9, 0.8, 0.1, -np.inf]), np.array(["a", "b", "a", ""]), np.array(["a", "b", "", ""]))
@@ -69,6 +77,13 @@ def test_training_curves_name_stages_and_quantities() -> None:
     labels = texts(plots.training_curves(rows))
     assert {"Europe", "loss", "centre loss", "accuracy", "step"} <= set(labels)
     assert "epoch" not in labels
+
+
+def test_stages_of_one_epoch_have_a_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = []
+    monkeypatch.setattr(plots.Axes, "axvspan", lambda axes, start, end, **style: spans.append((start, end)))
+    plots.training_curves([{"step": 40, "stage": "a", "loss": 2.0}, {"step": 100, "stage": "b", "loss": 1.0}])
+    assert spans == [(0, 40), (40, 100)]
 
 
 def test_one_logged_row_is_enough() -> None:

@@ -83,7 +83,7 @@ def content(photos: list[str]) -> ReportContent:
         photos=[photos[row % len(photos)] for row in range(len(test))],
         threshold=0.4,
         names={"eiffel_tower": "Eiffel Tower", "colosseum": HOSTILE},
-        metrics={"sensitivity": 0.0, "centroids_per_landmark": 4 / 3, "photos_per_second": 61.2},
+        metrics={"sensitivity": 0.0, "centroids_per_landmark": 4 / 3, "photos_per_second": 61.2, "frozen_sensitivity": 0.54321},
         centroids=centroids,
         nearest=np.array([{"colosseum": 1, "eiffel_tower": 2, "rialto_bridge": 3}[name] for name in test.predicted]),
         compared={"frozen network": open_set(seed=2)},
@@ -145,6 +145,7 @@ def test_figures_are_those_of_the_open_set(content: ReportContent, page: str) ->
     assert f"{outcome.count('right')} got the right one, {outcome.count('wrong')} a wrong one" in text
     assert "61.2" in text
     assert "network.dim" in text
+    assert "frozen_sensitivity 0.54321" in " ".join(text.split())
 
 
 def test_every_picture_has_a_text_and_headings_are_in_order(page: str) -> None:

@@ -137,7 +137,7 @@ def test_falls_back_where_onnxruntime_is_missing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_falls_back_where_the_export_fails(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def unsupported(_: Network) -> bytes:
+    def unsupported(*_: object) -> bytes:
         raise RuntimeError("operator aten::odd\nis not supported")
 
     monkeypatch.setattr(onnx_graph, "build_graph", unsupported)
@@ -146,7 +146,7 @@ def test_falls_back_where_the_export_fails(monkeypatch: pytest.MonkeyPatch, capl
 
 def test_falls_back_where_outputs_differ(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     other = build_graph(trained(CONV, scale=0.3))
-    monkeypatch.setattr(onnx_graph, "build_graph", lambda _: other)
+    monkeypatch.setattr(onnx_graph, "build_graph", lambda *_: other)
     falls_back(trained(CONV), caplog, "differs from torch by")
 
 
@@ -155,7 +155,7 @@ def test_falls_back_where_the_graph_gives_nan(monkeypatch: pytest.MonkeyPatch, c
     with torch.no_grad():
         broken.neck[0].weight.fill_(torch.nan)
     graph = build_graph(broken)
-    monkeypatch.setattr(onnx_graph, "build_graph", lambda _: graph)
+    monkeypatch.setattr(onnx_graph, "build_graph", lambda *_: graph)
     falls_back(trained(CONV), caplog, "differs from torch by nan")
 
 
@@ -176,7 +176,7 @@ def test_template_is_made_once_for_an_architecture_and_again_when_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exports = []
-    config, template = CONV, onnx_graph._template(Network.build(CONV))
+    config, template = CONV, onnx_graph._template(Network.build(CONV), tmp_path / "first")
     monkeypatch.setattr(onnx_graph, "_export", lambda _: exports.append(1) or template)
     monkeypatch.setattr(onnx_graph, "_templates", {})
     monkeypatch.setenv("LANDMARK_CACHE", str(tmp_path))
@@ -195,7 +195,7 @@ def test_template_is_made_once_for_an_architecture_and_again_when_damaged(
 
 
 def test_cache_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    template = onnx_graph._template(Network.build(CONV))
+    template = onnx_graph._template(Network.build(CONV), tmp_path / "first")
     monkeypatch.setattr(onnx_graph, "_export", lambda _: template)
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LANDMARK_CACHE", str(tmp_path / "file"))

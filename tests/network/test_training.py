@@ -44,7 +44,7 @@ def unbroken(painted: Catalog, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 def test_it_learns_classes_with_two_aspects_and_one_of_five_photos(painted: Catalog, tmp_path: Path) -> None:
-    stages: list[dict[str, object]] = [{"name": "all", "epochs": 12, "learning_rate": 0.004}]
+    stages: list[dict[str, object]] = [{"name": "all", "epochs": 20, "learning_rate": 0.004}]
     network = train(painted, run_config(stages=stages, crop_scale=0.9), tmp_path)
     rows = curves(tmp_path)
     assert rows[-1]["loss"] < rows[0]["loss"] / 2
@@ -53,9 +53,9 @@ def test_it_learns_classes_with_two_aspects_and_one_of_five_photos(painted: Cata
     with torch.inference_mode():
         embeddings = network.tuned(network.normalise(torch.from_numpy(photos))).numpy()
     landmark = painted.table["landmark"].to_numpy()
-    names = np.unique(landmark)
-    means = np.stack([embeddings[landmark == name].mean(0) for name in names])
-    right = names[(embeddings @ means.T).argmax(1)] == landmark
+    similarity = embeddings @ embeddings.T
+    np.fill_diagonal(similarity, -2)
+    right = landmark[similarity.argmax(1)] == landmark
     assert right.mean() > 0.9
     assert right[landmark == "dome"].all(), "the landmark of five photos"
 

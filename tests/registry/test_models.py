@@ -64,9 +64,11 @@ def test_a_switch_that_was_cut_off_is_no_switch_or_a_whole_one(
         raise KeyboardInterrupt
 
     second_call = {"promote": "set_registered_model_alias", "rollback": "set_registered_model_tag"}[command]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    arguments = {"promote": (client, "landmark", "3"), "rollback": (client, "landmark")}[command]
+    with monkeypatch.context() as patch:
         patch.setattr(client, second_call, killed)
-        models.promote(client, "landmark", "3") if command == "promote" else models.rollback(client, "landmark")
+        with pytest.raises(KeyboardInterrupt):
+            getattr(models, command)(*arguments)
     if command == "promote":
         assert champion(client) == "2"
         assert models.rollback(client, "landmark") == "1"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageDraw
 
-from landmark.photos.world.geometry import Array, Colour
 from landmark.photos.world.look import mix, pick, rgb
+from landmark.photos.world.solids import Array, Colour
 
 _SKIN = [rgb(text) for text in ("f1c9a5", "e0ac85", "c68a5f", "8f5b3c", "6b4230")]
 _HAIR = [rgb(text) for text in ("2a1d16", "4a3020", "7a5230", "b98a4a", "1a1a1f", "8a8a8a")]
-_CLOTH = [
+CLOTH = [
     rgb(text)
     for text in (
         "b5302f",
@@ -131,7 +131,7 @@ def tree(brush: Brush, kind: str, x: float, y: float, height: float) -> None:
 def person(brush: Brush, x: float, y: float, height: float, umbrella: bool = False) -> None:
     """Somebody standing with feet at x, y, `height` pixels tall."""
     rng = brush.rng
-    skin, hair, shirt, legs = pick(rng, _SKIN), pick(rng, _HAIR), pick(rng, _CLOTH), pick(rng, _CLOTH)
+    skin, hair, shirt, legs = pick(rng, _SKIN), pick(rng, _HAIR), pick(rng, CLOTH), pick(rng, CLOTH)
     h = height
     dress = rng.random() < 0.3
     step = rng.uniform(0.02, 0.07) * h
@@ -171,15 +171,13 @@ def person(brush: Brush, x: float, y: float, height: float, umbrella: bool = Fal
             fill=brush.ink((0.2, 0.2, 0.2)),
             width=max(1, int(0.02 * h)),
         )
-        brush.draw.pieslice(
-            (x - 0.22 * h, y - 1.2 * h, x + 0.42 * h, y - 0.82 * h), 180, 360, fill=brush.ink(pick(rng, _CLOTH))
-        )
+        brush.draw.pieslice((x - 0.22 * h, y - 1.2 * h, x + 0.42 * h, y - 0.82 * h), 180, 360, fill=brush.ink(pick(rng, CLOTH)))
 
 
 def bust(brush: Brush, x: float, y: float, height: float) -> None:
-    """Somebody close to the camera: head and shoulders, cut off by the lower edge; the chin is at x, y, the head `height` pixels."""
+    """Head and shoulders of somebody close by, cut off by the lower edge; chin at x, y, head `height` pixels."""
     rng = brush.rng
-    skin, hair, shirt = pick(rng, _SKIN), pick(rng, _HAIR), pick(rng, _CLOTH)
+    skin, hair, shirt = pick(rng, _SKIN), pick(rng, _HAIR), pick(rng, CLOTH)
     h = height
     long = rng.random() < 0.5
     if long:
@@ -238,7 +236,7 @@ def lamp_post(brush: Brush, x: float, y: float, height: float, lit: bool) -> Non
 def car(brush: Brush, x: float, y: float, length: float, lit: bool = False) -> None:
     """A car seen from its side, wheels at y, `length` pixels long."""
     rng, s = brush.rng, length
-    body = pick(rng, [*_CLOTH, (0.85, 0.86, 0.88), (0.7, 0.1, 0.1)])
+    body = pick(rng, [*CLOTH, (0.85, 0.86, 0.88), (0.7, 0.1, 0.1)])
     van = rng.random() < 0.25
     roof = 0.42 if van else 0.33
     brush.disc(x, y, 0.5 * s, 0.035 * s, brush.ink((0.15, 0.15, 0.16)))
@@ -269,10 +267,10 @@ def boat(brush: Brush, x: float, y: float, length: float) -> None:
     s, rng = length, brush.rng
     brush.draw.polygon(
         [(x - 0.5 * s, y - 0.14 * s), (x + 0.5 * s, y - 0.14 * s), (x + 0.36 * s, y), (x - 0.38 * s, y)],
-        fill=brush.ink(pick(rng, _CLOTH)),
+        fill=brush.ink(pick(rng, CLOTH)),
     )
     brush.draw.line([(x, y - 0.14 * s), (x, y - 1.1 * s)], fill=brush.ink((0.35, 0.28, 0.2)), width=max(1, int(0.03 * s)))
-    cloth = mix(pick(rng, _CLOTH), (1, 1, 1), 0.6)
+    cloth = mix(pick(rng, CLOTH), (1, 1, 1), 0.6)
     brush.draw.polygon(
         [(x + 0.03 * s, y - 1.08 * s), (x + 0.03 * s, y - 0.2 * s), (x + 0.45 * s, y - 0.2 * s)], fill=brush.ink(cloth)
     )

@@ -1,66 +1,18 @@
-"""Solids: convex parts with ornament on their faces, kept so that a painter can draw them in the right order.
+"""Solids under construction: convex parts with ornament on their faces.
 
 Lengths are metres. x runs along the front, y into the depth (the front looks towards -y), z upwards.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Point = tuple[float, float, float]
-Colour = tuple[float, float, float]
-Array = NDArray[np.float64]
-
-
-class Material(IntEnum):
-    """How a face takes the light."""
-
-    WALL = 0
-    GLASS = 1
-    GOLD = 2
-    GLOW = 3
-
-
-@dataclass(frozen=True)
-class Solids:
-    """All faces of a model as arrays: what the painter reads.
-
-    Attributes:
-        points: corners of all faces, one after another [n, 3], metres.
-        start: first corner of each face, and the end [f + 1].
-        normals: outward unit normals [f, 3]; zero for lines, which are seen from everywhere.
-        albedo: share of light sent back [f, 3].
-        material: `Material` of each face [f].
-        part: the convex part each face belongs to [f].
-        parent: the face that an ornament lies on, or the face itself [f].
-        thickness: of lines, metres [f].
-        last: faces painted after the rest of their part [f].
-        boxes: lowest and highest corner of each part [p, 2, 3].
-    """
-
-    points: Array
-    start: NDArray[np.intp]
-    normals: Array
-    albedo: Array
-    material: NDArray[np.intp]
-    part: NDArray[np.intp]
-    parent: NDArray[np.intp]
-    last: NDArray[np.bool_]
-    thickness: Array
-    boxes: Array
-
-    @cached_property
-    def centres(self) -> Array:
-        """Mean corner of each face [f, 3]."""
-        sizes = np.diff(self.start)
-        return np.add.reduceat(self.points, self.start[:-1], axis=0) / sizes[:, None]
+from landmark.photos.world.solids import Colour, Material, Point, Solids
 
 
 class Panel:
@@ -223,9 +175,9 @@ class Model:
         angles = [math.radians(arc[0] + (arc[1] - arc[0]) * i / segments) for i in range(segments + 1)]
         circle = [(math.cos(angle), math.sin(angle)) for angle in angles]
         rings = []
-        for (r0, z0), (r1, z1) in zip(profile, profile[1:], strict=False):
+        for (r0, z0), (r1, z1) in itertools.pairwise(profile):
             ring = []
-            for i, ((c0, s0), (c1, s1)) in enumerate(zip(circle, circle[1:], strict=False)):
+            for i, ((c0, s0), (c1, s1)) in enumerate(itertools.pairwise(circle)):
                 corners = [
                     (centre[0] + r0 * c0, centre[1] + r0 * s0, z0),
                     (centre[0] + r0 * c1, centre[1] + r0 * s1, z0),
@@ -309,7 +261,8 @@ class Sides:
     back: Panel
     left: Panel
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Panel]:
+        """Front, right, back, left."""
         return iter((self.front, self.right, self.back, self.left))
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from landmark.photos.world.geometry import Colour
+from landmark.photos.world.solids import Colour
 
 Choice = TypeVar("Choice")
 REGIONS = ("Europe", "North America", "Middle East", "Far East")

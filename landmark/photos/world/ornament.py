@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from landmark.photos.world.geometry import Colour, Material, Model, Panel
+from landmark.photos.world.geometry import Model, Panel
 from landmark.photos.world.look import Look, mix
+from landmark.photos.world.solids import Colour, Material
 
 Outline = list[tuple[float, float]]
 

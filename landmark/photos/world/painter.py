@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from landmark.photos.world.geometry import Array, Material, Solids
+from landmark.photos.world.solids import Array, Material, Solids
 
 NEAR = 0.25
 
@@ -152,7 +152,7 @@ def part_order(boxes: Array, eye: Array) -> list[int]:
     beyond = (high[:, None] <= low[None] + slack) & (eye >= high[:, None] - slack)
     before = (low[:, None] >= high[None] - slack) & (eye <= low[:, None] + slack)
     # hides[a, b]: a may cover b.
-    hides = ~(beyond | before).any(axis=2)
+    hides: NDArray[np.bool_] = np.logical_not(np.any(beyond | before, axis=2))
     np.fill_diagonal(hides, False)
     hides &= ~hides.T
     waiting = hides.sum(axis=1)

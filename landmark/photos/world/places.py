@@ -12,12 +12,12 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from landmark.photos.world import monuments_east as east
-from landmark.photos.world import monuments_west as west
-from landmark.photos.world.exterior import Subject, draw_setting, exterior
+from landmark.photos.world import america, europe, far_east, middle_east
+from landmark.photos.world.exterior import Subject, exterior
 from landmark.photos.world.geometry import Model
 from landmark.photos.world.hall import Hall, draw_hall, photograph
 from landmark.photos.world.look import REGIONS, Look, draw_look, pick
+from landmark.photos.world.surroundings import draw_setting
 from landmark.photos.world.weather import pick_flood
 
 ASPECTS = ("front", "side", "night", "inside")
@@ -49,41 +49,69 @@ class Kind:
 
 KINDS: dict[str, tuple[Kind, ...]] = {
     "Europe": (
-        Kind(west.cathedral, "Cathedral of {}", ("plaza", "plaza", "grass"), "church", (140.0, 160.0, -145.0), lit=0.5),
-        Kind(west.castle, "{} Castle", ("grass", "water", "grass"), "timber", (160.0, 175.0, -165.0), lit=0.3),
-        Kind(west.arch, "Arch of {}", ("plaza", "gravel"), "state", (84.0, 98.0, -96.0)),
-        Kind(west.clock_tower, "{} Clock Tower", ("plaza", "street"), "state", (150.0, 200.0)),
+        Kind(europe.cathedral, "Cathedral of {}", ("plaza", "plaza", "grass"), "church", (140.0, 160.0, -145.0), lit=0.5),
+        Kind(europe.castle, "{} Castle", ("grass", "water", "grass"), "timber", (160.0, 175.0, -165.0), lit=0.3),
+        Kind(europe.arch, "Arch of {}", ("plaza", "gravel"), "state", (84.0, 98.0, -96.0)),
+        Kind(europe.clock_tower, "{} Clock Tower", ("plaza", "street"), "state", (150.0, 200.0)),
     ),
     "North America": (
-        Kind(west.capitol, "{} Capitol", ("grass", "plaza"), "state", (170.0, 155.0, -160.0), lit=0.4),
-        Kind(west.bridge, "{} Bridge", ("water",), "state", (82.0, 97.0), raised=22.0),
-        Kind(west.skyscraper, "{} Tower", ("street", "plaza"), "state", (165.0, 150.0, -155.0), lit=0.6),
-        Kind(west.obelisk, "{} Memorial", ("grass", "water", "plaza"), "state", (150.0, 180.0, 170.0)),
+        Kind(america.capitol, "{} Capitol", ("grass", "plaza"), "state", (170.0, 155.0, -160.0), lit=0.4),
+        Kind(america.bridge, "{} Bridge", ("water",), "state", (82.0, 97.0), raised=22.0),
+        Kind(america.skyscraper, "{} Tower", ("street", "plaza"), "state", (165.0, 150.0, -155.0), lit=0.6),
+        Kind(america.obelisk, "{} Memorial", ("grass", "water", "plaza"), "state", (150.0, 180.0, 170.0)),
     ),
     "Middle East": (
-        Kind(east.mosque, "{} Mosque", ("plaza", "gravel", "sand"), "mosque", (155.0, 170.0, -150.0), lit=0.5),
-        Kind(east.pyramid, "Pyramid of {}", ("sand", "sand", "gravel"), "timber", (140.0, 155.0, -145.0), lit=0.5),
-        Kind(east.gate, "Gate of {}", ("sand", "gravel", "plaza"), "mosque", (165.0, 180.0, -160.0), lit=0.5),
-        Kind(east.spiral, "Spiral Tower of {}", ("sand", "gravel"), "mosque", (160.0, 145.0, -165.0), lit=0.4),
+        Kind(middle_east.mosque, "{} Mosque", ("plaza", "gravel", "sand"), "mosque", (155.0, 170.0, -150.0), lit=0.5),
+        Kind(middle_east.pyramid, "Pyramid of {}", ("sand", "sand", "gravel"), "timber", (140.0, 155.0, -145.0), lit=0.5),
+        Kind(middle_east.gate, "Gate of {}", ("sand", "gravel", "plaza"), "mosque", (165.0, 180.0, -160.0), lit=0.5),
+        Kind(middle_east.spiral, "Spiral Tower of {}", ("sand", "gravel"), "mosque", (160.0, 145.0, -165.0), lit=0.4),
     ),
     "Far East": (
-        Kind(east.pagoda, "{} Pagoda", ("gravel", "grass", "plaza"), "timber", (150.0, 170.0, -140.0), lit=0.6),
-        Kind(east.torii, "Great Gate of {}", ("water", "gravel", "water"), "timber", (155.0, 170.0, -165.0), lit=0.6),
-        Kind(east.temple_hall, "{} Temple", ("gravel", "plaza", "grass"), "timber", (150.0, 165.0, -160.0), lit=0.5),
-        Kind(east.stupa, "Stupa of {}", ("grass", "gravel", "plaza"), "timber", (160.0, 175.0, -170.0), lit=0.4),
+        Kind(far_east.pagoda, "{} Pagoda", ("gravel", "grass", "plaza"), "timber", (150.0, 170.0, -140.0), lit=0.6),
+        Kind(far_east.torii, "Great Gate of {}", ("water", "gravel", "water"), "timber", (155.0, 170.0, -165.0), lit=0.6),
+        Kind(far_east.temple_hall, "{} Temple", ("gravel", "plaza", "grass"), "timber", (150.0, 165.0, -160.0), lit=0.5),
+        Kind(far_east.stupa, "Stupa of {}", ("grass", "gravel", "plaza"), "timber", (160.0, 175.0, -170.0), lit=0.4),
     ),
 }
 
 # Invented countries with the centre and half-extent (degrees) of the ground their cities stand on, and syllables for names.
 _COUNTRIES: dict[str, tuple[tuple[str, float, float, float], ...]] = {
-    "Europe": (("Valdoria", 48.2, 8.6, 2.5), ("Estmark", 56.4, 24.8, 2.0), ("Lusenta", 41.6, -4.4, 2.2), ("Karvonia", 46.3, 20.7, 2.4)),
-    "North America": (("Westhaven", 41.2, -88.4, 4.5), ("Cascara", 45.9, -120.6, 3.0), ("New Albany Federation", 34.8, -97.2, 4.5), ("Laurentia", 46.8, -73.9, 2.0)),
-    "Middle East": (("Qasran", 31.6, 36.8, 2.0), ("Zahiristan", 34.2, 52.6, 3.5), ("Maradh", 24.4, 46.2, 3.0), ("Sefara", 30.4, 31.2, 2.0)),
-    "Far East": (("Hoshima", 35.6, 138.4, 1.6), ("Jinlu", 32.6, 112.8, 4.0), ("Sarawan", 15.8, 102.4, 2.0), ("Tenchu", 36.4, 127.8, 1.0)),
+    "Europe": (
+        ("Valdoria", 48.2, 8.6, 2.5),
+        ("Estmark", 56.4, 24.8, 2.0),
+        ("Lusenta", 41.6, -4.4, 2.2),
+        ("Karvonia", 46.3, 20.7, 2.4),
+    ),
+    "North America": (
+        ("Westhaven", 41.2, -88.4, 4.5),
+        ("Cascara", 45.9, -120.6, 3.0),
+        ("New Albany Federation", 34.8, -97.2, 4.5),
+        ("Laurentia", 46.8, -73.9, 2.0),
+    ),
+    "Middle East": (
+        ("Qasran", 31.6, 36.8, 2.0),
+        ("Zahiristan", 34.2, 52.6, 3.5),
+        ("Maradh", 24.4, 46.2, 3.0),
+        ("Sefara", 30.4, 31.2, 2.0),
+    ),
+    "Far East": (
+        ("Hoshima", 35.6, 138.4, 1.6),
+        ("Jinlu", 32.6, 112.8, 4.0),
+        ("Sarawan", 15.8, 102.4, 2.0),
+        ("Tenchu", 36.4, 127.8, 1.0),
+    ),
 }
 _SYLLABLES: dict[str, tuple[str, str, str]] = {
-    "Europe": ("Bel Var Mon Aur Est Cas Lor Ven Ost Ger Tal Rov", "el or av en il an", "mont wald burg ara enna ovia stad elle"),
-    "North America": ("Cop Har Mill Ash Red Wind Lake Fair Gran Hud Park Silver", "er en ing ley ton field", "ville ford wood haven field port ridge dale"),
+    "Europe": (
+        "Bel Var Mon Aur Est Cas Lor Ven Ost Ger Tal Rov",
+        "el or av en il an",
+        "mont wald burg ara enna ovia stad elle",
+    ),
+    "North America": (
+        "Cop Har Mill Ash Red Wind Lake Fair Gran Hud Park Silver",
+        "er en ing ley ton field",
+        "ville ford wood haven field port ridge dale",
+    ),
     "Middle East": ("Qar Zah Sam Naj Bah Tir Mar Had Kas Fah Yas Riz", "a i u ara ima ish", "bad ran iyah oud dar reh ad im"),
     "Far East": ("Ha Shi Ki Lu Ten Wa Sun Mei Ko Jin Yo Bao", "na ko ri mi ra do", "shima yang kawa chai dong mori lin ji"),
 }

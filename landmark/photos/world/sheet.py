@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from landmark.errors import UsageError
+from landmark.photos.world.others import PAINTERS
 from landmark.photos.world.places import ASPECTS
 
 
@@ -33,28 +34,29 @@ def contact_sheet(folder: Path, landmarks: int = 6, width: int = 1200, gap: int 
     if not whole:
         raise UsageError(f"{folder}: no landmark with photos of every aspect; write a world there first")
     chosen = [whole[round(i)] for i in np.linspace(0, len(whole) - 1, min(landmarks, len(whole)))]
-    cells = [_liveliest(sorted(path.glob(f"{aspect}_*.jpg"))) for path in chosen for aspect in ASPECTS]
+    cells: list[Path | None] = [_liveliest(sorted(path.glob(f"{aspect}_*.jpg"))) for path in chosen for aspect in ASPECTS]
     columns = 2 * len(ASPECTS)
-    by_kind: dict[str, Path] = {}
-    for path in sorted((folder / "others").glob("*.jpg")):
-        by_kind.setdefault(path.name.rpartition("_")[0], path)
-    cells += [None] * (-len(cells) % columns) + list(by_kind.values())[:columns]
+    others = [_liveliest(sorted((folder / "others").glob(f"{kind}_*.jpg"))) for kind in PAINTERS]
+    cells += [None] * (-len(cells) % columns)
+    cells += [path for path in others if path is not None][:columns]
     side = (width - gap * (columns + 1)) // columns
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (width, rows * (side + gap) + gap), "white")
-    for number, path in enumerate(cells):
-        if path is not None:
-            with Image.open(path) as photo:
+    for number, cell in enumerate(cells):
+        if cell is not None:
+            with Image.open(cell) as photo:
                 small = photo.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
             sheet.paste(small, (gap + number % columns * (side + gap), gap + number // columns * (side + gap)))
     return sheet
 
 
 def _liveliest(paths: Sequence[Path]) -> Path | None:
-    """The photo with most contrast: fog and faces before the camera show little of a place."""
+    """The photo with most contrast and colour: fog shows little of a place."""
     return max(paths, key=_contrast, default=None)
 
 
 def _contrast(path: Path) -> float:
     with Image.open(path) as photo:
-        return float(np.asarray(photo.convert("RGB").resize((24, 24)), dtype=np.float64).std(axis=(0, 1)).mean())
+        pixels = np.asarray(photo.convert("RGB").resize((24, 24)), dtype=np.float64)
+    colour = np.ptp(pixels, axis=2).mean()
+    return float(pixels.std(axis=(0, 1)).mean() + 0.8 * colour)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from landmark.photos.world.geometry import Array
 from landmark.photos.world.look import pick, rgb
 from landmark.photos.world.painter import Light
+from landmark.photos.world.solids import Array
 
 Pixels = NDArray[np.float64]
 
@@ -53,11 +53,12 @@ class Weather:
         return self.name == "night"
 
 
-def draw_weather(rng: np.random.Generator, scale: float, only: str | None = None) -> Weather:
-    """A day's weather; `scale` (metres) is how far the eye looks, so that haze fits the subject."""
+def draw_weather(rng: np.random.Generator, scale: float, warm: bool = False) -> Weather:
+    """A day's weather; `scale` (metres) is how far the eye looks, so that haze fits the subject; `warm`: it never snows."""
     names = list(_DAYS)
     weights = np.array([_DAYS[name][-1] for name in names])
-    name = only or names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    name = "clear" if warm and name == "snow" else name
     top, low, sun, sky, clouds, haze, _ = _DAYS[name]
     height = math.radians(rng.uniform(9, 20) if name == "evening" else rng.uniform(28, 62))
     # Most photos are taken with the sun somewhere behind the photographer of the front (-y).

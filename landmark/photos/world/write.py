@@ -209,5 +209,7 @@ def _table(places: list[Place]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([getattr(place, column) for column in COLUMNS] for place in sorted(places, key=lambda place: place.landmark))
+    writer.writerows(
+        [getattr(place, column) for column in COLUMNS] for place in sorted(places, key=lambda place: place.landmark)
+    )
     return text.getvalue()

@@ -1,0 +1,1 @@
+"""What is measured side by side, and its committed results, named by machine."""
