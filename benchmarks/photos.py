@@ -50,7 +50,9 @@ def halves(vectors: Vectors, tuned: int) -> dict[str, Vectors]:
     }
 
 
-def measured(name: str, vectors: Vectors, table: pd.DataFrame, landmarks: list[str], config: RunConfig, seed: int) -> pd.DataFrame:
+def measured(
+    name: str, vectors: Vectors, table: pd.DataFrame, landmarks: list[str], config: RunConfig, seed: int
+) -> pd.DataFrame:
     """One seed's figures of one kind of embedding."""
     released = evaluate_left_out(vectors, table, landmarks, config.centroids, config.calibration, seed)
     figures = released.figures()
@@ -100,8 +102,9 @@ def main() -> None:
     header += f"target specificity {config.calibration.specificity}, {arguments.seeds} seeds of the centroids"
     name = f"photos-{config.name}"
     write_json(arguments.out / f"{name}.json", {"what": header, "machine": machine(), "rows": table.to_dict("records")})
-    text = "\n\n".join(f"## {test}\n\n{markdown(part.drop(columns='test'))}" for test, part in table.groupby("test", sort=False))
-    write_bytes(arguments.out / f"{name}.md", f"# {header}\n\n`landmark bench photos`\n\n{text}\n".encode())
+    sections = [f"## {test}\n\n{markdown(part.drop(columns='test'))}\n" for test, part in table.groupby("test", sort=False)]
+    text = "\n".join([f"# {header}\n\n`landmark bench photos`\n", *sections])
+    write_bytes(arguments.out / f"{name}.md", text.encode())
     print(table.to_string(index=False))
 
 

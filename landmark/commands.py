@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import runpy
 import sys
@@ -48,6 +49,7 @@ def retrain_run(config: RunConfig, debug: bool) -> dict[str, Any] | None:
     if int(os.environ.get("RANK", "0")) > 0:
         from landmark.steps.training import join_training
 
+        logging.getLogger("landmark").setLevel(logging.WARNING)  # rank 0 says the same
         join_training()
         return None
     try:
@@ -70,13 +72,15 @@ def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
         if run.look() is None:
             run.publish(ARTEFACTS)
             return summary(run)
-    from flows.environment import end_orphaned_servers, prepare
+    from flows.environment import prepare
+    from flows.server import Server
 
     prepare(run.home, verbose=debug)
-    end_orphaned_servers(run.home)
-    from flows.retrain import retrain
+    with Server(run.home) as server:
+        from flows.retrain import retrain
 
-    result: dict[str, Any] = retrain(config)
+        server.wait()
+        result: dict[str, Any] = retrain(config)
     return result
 
 

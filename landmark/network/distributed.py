@@ -92,7 +92,7 @@ class _SumOverAll(torch.autograd.Function):
 def _normalise_over_all(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor:
     axes = [axis for axis in range(x.dim()) if axis != 1]
     count = x.numel() // x.shape[1] * world_size()  # batches are cut into equal parts
-    sums = _SumOverAll.apply(torch.stack([x.sum(axes), x.square().sum(axes)]))  # type: ignore[no-untyped-call]
+    sums = _SumOverAll.apply(torch.stack([x.sum(axes), x.square().sum(axes)]))
     mean = sums[0] / count
     variance = sums[1] / count - mean.square()
     if layer.track_running_stats and layer.running_mean is not None and layer.running_var is not None:

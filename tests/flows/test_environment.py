@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from flows.environment import OWNER, end_orphaned_servers, prepare
+from flows.environment import prepare
+from flows.server import Server
 from landmark.errors import LandmarkError
 from tests.test_cli import ROOT
 
@@ -42,29 +44,42 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         prepare(tmp_path / "home")
 
 
-SERVER = "import time; time.sleep(60)"
+CHILD = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import os, sys, time; from flows.server import end_with; "
+    "end_with(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(60)", str(__import__("os").getpid())])
+sys.stdin.read()
+"""
 
 
-@pytest.mark.parametrize(
-    ("owner", "home", "ended"),
-    [("gone", "own", True), ("alive", "own", False), ("gone", "another", False)],
-)
-def test_servers_of_this_home_whose_owner_is_gone_are_ended(tmp_path: Path, owner: str, home: str, ended: bool) -> None:
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    own = tmp_path / "home"
-    environment = {
-        **os.environ,
-        OWNER: str(gone.pid if owner == "gone" else os.getpid()),
-        "PREFECT_HOME": str(own / "prefect" if home == "own" else tmp_path / "x"),
-    }
-    server = subprocess.Popen([sys.executable, "-c", SERVER, "prefect.server.api.server:create_app"], env=environment)
-    try:
-        assert end_orphaned_servers(own) == int(ended)
-        assert (server.wait(10) if ended else server.poll()) == (-15 if ended else None)
-    finally:
-        server.kill()
+def test_a_server_ends_with_a_process_that_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    assert child.is_running()
+    parent.kill()
+    parent.wait()
+    child.wait(timeout=20)
+    assert not child.is_running()
+
+
+def test_a_server_that_is_named_is_used(tmp_path: Path) -> None:
+    os.environ["PREFECT_API_URL"] = "http://server:4200/api"
+    with Server(tmp_path) as server:
         server.wait()
+        assert os.environ["PREFECT_API_URL"] == "http://server:4200/api"
+    assert list(tmp_path.iterdir()) == []
+    assert os.environ["PREFECT_API_URL"] == "http://server:4200/api"
+
+
+def test_a_server_that_cannot_start_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "prefect").mkdir()
+    os.environ["PREFECT_HOME"] = str(tmp_path / "prefect")
+    (tmp_path / "prefect" / "prefect.db").write_text("no database at all, but long enough to be taken for one" * 100)
+    with Server(tmp_path) as server, pytest.raises(LandmarkError, match=r"did not start; its messages are in .*server.log"):
+        server.wait()
+    assert "PREFECT_API_URL" not in os.environ
+    assert "not a database" in (tmp_path / "prefect" / "server.log").read_text()
 
 
 RETRIES = """
