@@ -6,6 +6,7 @@ for minutes to tell it what happened; after kill -9 it stays for ever.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -28,7 +29,8 @@ STOP_SECONDS = 10.0
 class Server:
     """A server that this process started, or the one that PREFECT_API_URL names, which is left alone.
 
-    Use as a context manager; entering starts it and does not wait, so that imports can go on meanwhile.
+    It is stopped when this process exits, not earlier: Prefect still sends its last log lines then. So start it before
+    Prefect is imported (what is registered first to be done at exit is done last), and wait for it after.
 
     Args:
         home: the project's home folder; `flows.environment.prepare` was called for it.
@@ -38,7 +40,8 @@ class Server:
         self._log = home / "prefect" / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> Self:
+        """Start it; does not wait, so that imports can go on meanwhile."""
         if os.environ.get("PREFECT_API_URL"):
             return self
         port = _free_port()
@@ -52,6 +55,7 @@ class Server:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        atexit.register(self.stop)
         return self
 
     def wait(self) -> None:
@@ -71,7 +75,8 @@ class Server:
                 )
             time.sleep(0.1)
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """End the server, if this process started it."""
         if self._process is None:
             return
         os.environ.pop("PREFECT_API_URL", None)

@@ -76,11 +76,11 @@ def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
     from flows.server import Server
 
     prepare(run.home, verbose=debug)
-    with Server(run.home) as server:
-        from flows.retrain import retrain
+    server = Server(run.home).start()
+    from flows.retrain import retrain
 
-        server.wait()
-        result: dict[str, Any] = retrain(config)
+    server.wait()
+    result: dict[str, Any] = retrain(config)
     return result
 
 

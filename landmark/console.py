@@ -30,6 +30,8 @@ def guard(command: Callable[[], Any], debug: bool) -> int:
     try:
         status = command()
         sys.stdout.flush()
+        if status == INTERRUPTED:  # the command line's parser has caught Ctrl-C
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except LandmarkError as error:
         return _fail(str(error), error.exit_status, debug)

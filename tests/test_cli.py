@@ -115,6 +115,25 @@ def test_an_error_is_one_line_and_a_status(
     assert capsys.readouterr().err == line + "\n"
 
 
+INTERRUPTED = """
+import signal, sys
+from landmark import cli, commands
+commands.retrain_run = lambda config, debug: signal.raise_signal(signal.SIGINT)
+sys.argv = ["landmark", "retrain", sys.argv[1], "--json"]
+cli.main()
+"""
+
+
+def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("name: c\ndata: {format: world}\ntraining: {stages: [{name: all}]}\n")
+    command = [sys.executable, "-c", INTERRUPTED, str(config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert done.stderr.strip() == "landmark: interrupted; the same command goes on from there"
+
+
 def test_status_of_what_succeeds() -> None:
     assert console.guard(lambda: None, debug=False) == 0
     assert console.guard(lambda: 3, debug=False) == 3

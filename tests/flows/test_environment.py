@@ -65,9 +65,9 @@ def test_a_server_ends_with_a_process_that_is_killed() -> None:
 
 def test_a_server_that_is_named_is_used(tmp_path: Path) -> None:
     os.environ["PREFECT_API_URL"] = "http://server:4200/api"
-    with Server(tmp_path) as server:
-        server.wait()
-        assert os.environ["PREFECT_API_URL"] == "http://server:4200/api"
+    server = Server(tmp_path).start()
+    server.wait()
+    server.stop()
     assert list(tmp_path.iterdir()) == []
     assert os.environ["PREFECT_API_URL"] == "http://server:4200/api"
 
@@ -76,8 +76,10 @@ def test_a_server_that_cannot_start_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "prefect").mkdir()
     os.environ["PREFECT_HOME"] = str(tmp_path / "prefect")
     (tmp_path / "prefect" / "prefect.db").write_text("no database at all, but long enough to be taken for one" * 100)
-    with Server(tmp_path) as server, pytest.raises(LandmarkError, match=r"did not start; its messages are in .*server.log"):
+    server = Server(tmp_path).start()
+    with pytest.raises(LandmarkError, match=r"did not start; its messages are in .*server.log"):
         server.wait()
+    server.stop()
     assert "PREFECT_API_URL" not in os.environ
     assert "not a database" in (tmp_path / "prefect" / "server.log").read_text()
 

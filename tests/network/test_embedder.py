@@ -82,8 +82,8 @@ def test_lite0_with_its_pretrained_weights() -> None:
 
 @pytest.mark.parametrize("engine", ["torch", "onnx"])
 def test_batches_join_and_none_is_none(engine: module.Engine) -> None:
-    embedder = Embedder(trained(CONV), engine=engine)
-    embedder.batch = 3
+    embedder = Embedder(trained(CONV), engine=engine, threads=2)
+    embedder.chunk = 2
     pixels = photos(7)
     np.testing.assert_allclose(embedder(pixels), np.concatenate([embedder(p[None]) for p in pixels]), atol=1e-5)
     assert embedder(pixels[:0]).shape == (0, embedder.dim)

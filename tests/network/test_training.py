@@ -18,7 +18,8 @@ from landmark.config import RunConfig
 from landmark.errors import LandmarkError
 from landmark.network.losses import NON_LANDMARK
 from landmark.network.network import Network
-from landmark.network.training import Trainer, train, training_key
+from landmark.network.trainer import Trainer
+from landmark.network.training import train, training_key
 from landmark.photos.catalog import Catalog
 from landmark.photos.decode import decode, resize
 from tests.network.conftest import run_config
