@@ -30,5 +30,8 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: setup
+	$(BIN)/landmark bench throughput
+
 clean:
 	rm -rf $(VENV) .landmark .mypy_cache .ruff_cache .pytest_cache

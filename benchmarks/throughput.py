@@ -1,6 +1,6 @@
 """Throughput: photos a second through the network and from disk, and the memory that takes.
 
-    python -m benchmarks.throughput [--photos 500] [--seconds 2] [--compile] [--out FILE]
+    landmark bench throughput [--photos 500] [--seconds 2] [--compile] [--out FILE]
 
 Whatever is compared runs in turns in one process, on the same threads, so that other work on the machine meets all alike; a
 ratio is the median over rounds of the ratio within a round. Absolute rates hold for the machine and its load at the time.
@@ -13,8 +13,6 @@ import argparse
 import copy
 import hashlib
 import json
-import os
-import platform
 import re
 import statistics
 import subprocess
@@ -23,9 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,8 +30,9 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from torch.nn import functional as F
 
+from benchmarks.machine import machine
+from benchmarks.trainer import trainer_step
 from landmark.config import NetworkConfig
 from landmark.network.backbone import parameter_stages
 from landmark.network.embedder import Embedder, Floats
@@ -44,25 +41,7 @@ from landmark.network.network import Network
 from landmark.storage import write_json
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("torch", "timm", "onnxruntime", "onnxscript", "pillow", "numpy")
 Run = Callable[[], int]
-
-
-def machine(threads: int) -> dict[str, Any]:
-    """What the figures depend on besides the code."""
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-        cpu = found[1] if found else cpu
-    return {
-        "cpu": " ".join(cpu.split()),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": threads,
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
-        "load_average": round(os.getloadavg()[0], 1),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
 
 
 @dataclass
@@ -271,29 +250,12 @@ def _embed_for_memory(folder: Path, threads: int) -> None:
     print(peak[1])
 
 
-def bare_step(network: Network, batch: int, classes: int, size: int | None = None) -> Run:
-    """Forward and backward of the tuned part and a linear classifier on one batch in memory: the least a training step does."""
-    size = size or network.config.image_size
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8, generator=generator)
-    images, targets = network.normalise(pixels), torch.randint(0, classes, (batch,), generator=generator)
-    head = torch.nn.Linear(network.dim, classes, bias=False)
-
-    def run() -> int:
-        network.train()
-        network.zero_grad(set_to_none=True)
-        F.cross_entropy(head(network.tuned(images)), targets).backward()  # type: ignore[no-untyped-call]
-        return batch
-
-    return run
-
-
 def training_step(step: Run, bare: Run, seconds: float = 5.0) -> dict[str, float]:
     """The trainer's step against the bare forward and backward of the same network and batch, in turns.
 
     Args:
         step: does whole steps of the trainer (loading, augmentation, losses, optimiser) and says how many photos that were.
-        bare: `bare_step` of the same network, batch size and image size.
+        bare: forward and backward of the same network, batch size and image size.
         seconds: time each has in a round [s].
     """
     rates = compare({"step": step, "bare": bare}, seconds)
@@ -334,6 +296,12 @@ def report(result: Mapping[str, Any], console: Console) -> None:
         keys = ("decode_per_second", "network_per_second", "limit_per_second", "end_to_end_per_second")
         table.add_row(name, *(f"{row[key]:.0f}" for key in keys), f"{row['ratio']:.3f}", f"{row['ratio_cpu']:.3f}")
     console.print(table)
+    columns = ("trainer", "bare", "ratio", "by processor time")
+    table = Table(*columns, title="training step [photos/s]", title_justify="left")
+    row = result["training_step"]
+    rates = (f"{row[key]:.0f}" for key in ("step_per_second", "bare_per_second"))
+    table.add_row(*rates, f"{row['ratio']:.3f}", f"{row['ratio_cpu']:.3f}")
+    console.print(table)
     table = Table("photos", "peak memory [MiB]", title="memory", title_justify="left")
     for size, peak in result["peak_memory_mib"].items():
         table.add_row(size, f"{peak:.0f}")
@@ -351,6 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--photos", type=int, default=500, help="photos for the run from disk [count]")
     parser.add_argument("--memory", type=int, nargs=2, default=[1000, 8000], help="two numbers of photos to compare memory at")
     parser.add_argument("--seconds", type=float, default=2.0, help="time of each engine in a round [s]")
+    parser.add_argument("--batch", type=int, default=64, help="photos a training step [count]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too (a minute or more to compile)")
     parser.add_argument("--out", type=Path, help="result file; default: results/throughput-<cpu>.json beside this file")
@@ -376,6 +345,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         subset = photos[: options.photos], sha256[: options.photos]
         result["from_disk"] = {name: from_disk(network, *subset, options.threads) for name, network in networks.items()}
         network = networks["pretrained and tuned"]
+        step, bare = trainer_step(*subset, options.batch, options.size, Path(folder) / "trainer")
+        result["training_step"] = training_step(step, bare)
         result["peak_memory_mib"] = peak_memory(network, photos, sha256, options.memory, options.threads)
     slug = re.sub(r"[^a-z0-9]+", "-", info["cpu"].lower()).strip("-")
     file = options.out or RESULTS / f"throughput-{slug}-{info['cores']}cores.json"

@@ -47,7 +47,7 @@ def trainer_step(photos: Sequence[str], sha256: Sequence[str], batch: int, size:
     )
     trainer = Trainer(_catalog(photos, sha256), config, folder, "bench", None)
     stage = trainer.stages[0]
-    learner = trainer._enter(stage, None)
+    learner = trainer._enter(0, stage, None)
     module, optimizer = trainer.fabric.setup(learner, make_optimizer(learner, 1e-5, config.training))
     epochs = itertools.count()
 

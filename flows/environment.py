@@ -31,6 +31,7 @@ def prepare(home: Path, *, verbose: bool = False) -> None:
         ) from error
     settings = {
         "PREFECT_HOME": str(folder),
+        "LANDMARK_CACHE": str(home.resolve() / "embeddings"),
         # Where `flows.server` is not used (a flow called from Python): the default of 20 s is too short for a fresh home.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

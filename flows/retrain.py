@@ -9,6 +9,8 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+import httpx
+import requests
 from prefect import flow, get_client, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import CacheKeyFnPolicy
@@ -20,14 +22,25 @@ from prefect.tasks import exponential_backoff
 from flows.plan import plan
 from flows.summary import markdown, summary
 from landmark.config import RunConfig
-from landmark.errors import LandmarkError
 from landmark.run import Log, Run, Step
+from landmark.steps.photos import CATALOG
 from landmark.steps.plan import ARTEFACTS
+from landmark.steps.preflight import check_catalog
+from landmark.storage import StorageUnavailable
 
 log = logging.getLogger("landmark.flow")
 
-TRANSIENT = (ConnectionError, TimeoutError, InterruptedError, BlockingIOError)
-"""What may go better a few seconds later; anything else fails the same way again."""
+TRANSIENT = (
+    ConnectionError,
+    TimeoutError,
+    InterruptedError,
+    BlockingIOError,
+    StorageUnavailable,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    httpx.TransportError,
+)
+"""What may go better a few seconds later, itself or as the cause of another error; anything else fails the same way again."""
 
 
 @flow(name="retrain", flow_run_name="{config.name}", persist_result=False, validate_parameters=False)
@@ -63,12 +76,16 @@ def perform(run: Run) -> dict[str, Any]:
             stale = not run.is_done(step)
             prepared = _task.with_options(name=step.name, task_run_name=step.name, refresh_cache=stale)
             prepared(run, step, run.key(step), figures)
-            run.take(step)
+            output = run.take(step)
+            if step.name == "catalog":
+                check_catalog(run.config, output.folder / CATALOG)
         run.publish(ARTEFACTS)
     except Exception:
         if tracker is not None:
             tracker.end("FAILED")
         raise
+    if tracker is not None and "register" not in run.ran:
+        tracker.end("FINISHED")
     result = summary(run)
     _show(run, result)
     return result
@@ -82,7 +99,12 @@ def step_key(context: Any, arguments: dict[str, Any]) -> str:
 def may_go_better(task: Any, task_run: Any, state: Any) -> bool:
     """Whether a failed step is tried again."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, TRANSIENT) and not isinstance(error, LandmarkError)
+    seen = 0
+    while isinstance(error, BaseException) and seen < 10:
+        if isinstance(error, TRANSIENT):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
 
 
 @task(

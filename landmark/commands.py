@@ -76,6 +76,9 @@ def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
     from flows.server import Server
 
     prepare(run.home, verbose=debug)
+    from landmark.steps.preflight import check_settings
+
+    check_settings(config)
     server = Server(run.home).start()
     from flows.retrain import retrain
 
@@ -120,15 +123,17 @@ def run_benchmark(name: str, arguments: list[str]) -> None:
     Raises:
         UsageError: no such benchmark, or the package does not lie in its repository.
     """
-    folder = Path(landmark.__file__).resolve().parents[1] / "benchmarks"
-    names = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    root = Path(landmark.__file__).resolve().parents[1]
+    folder = root / "benchmarks"
+    names = sorted(file.stem for file in folder.glob("*.py") if "__main__" in file.read_text(encoding="utf-8"))
     if name not in names:
         known = f"there are {', '.join(names)}" if names else f"none lies in {folder}; benchmarks come with the repository"
         raise UsageError(f"bench: no benchmark '{name}': {known}")
     before = sys.argv
     sys.argv = [str(folder / f"{name}.py"), *arguments]
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        sys.path.insert(0, str(root))  # where the benchmarks' own imports start
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
     except SystemExit as end:
         if end.code not in (None, 0):
             raise LandmarkError(f"bench {name}: ended with {end.code}") from end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,8 @@ from landmark.config import TrainingConfig
 from landmark.photos.decode import decode, resize
 from landmark.storage import atomic_file
 
-log = logging.getLogger(__name__)
+_AT_ONCE = 256
+"""Photos handed to the decoding threads at a time, so that memory does not grow with their number."""
 
 
 class Pixels:
@@ -27,15 +27,18 @@ class Pixels:
 
     Args:
         photos: URIs.
+        digest: of the photos in this order; part of the file's name.
         size: side [pixels].
         mode: 'squash' or 'crop', as of `resize`.
         folder: where the file is kept.
         limit: largest file [bytes]; above it photos are decoded each time.
     """
 
-    def __init__(self, photos: Sequence[str], size: int, mode: Literal["squash", "crop"], folder: Path, limit: int) -> None:
+    def __init__(
+        self, photos: Sequence[str], digest: str, size: int, mode: Literal["squash", "crop"], folder: Path, limit: int
+    ) -> None:
         self.photos, self.size, self.mode = list(photos), size, mode
-        self.file = folder / f"pixels-{mode}-{size}.npy"
+        self.file = folder / f"pixels-{mode}-{size}-{digest[:16]}.npy"
         self._array: NDArray[np.uint8] | None = None
         self.cached = len(self.photos) * size * size * 3 <= limit
 
@@ -47,8 +50,10 @@ class Pixels:
         with atomic_file(self.file) as temporary:
             array = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
             with ThreadPoolExecutor() as pool:
-                for position, pixels in enumerate(pool.map(self._decode, self.photos)):
-                    array[position] = pixels
+                for start in range(0, len(self.photos), _AT_ONCE):
+                    photos = self.photos[start : start + _AT_ONCE]
+                    for position, pixels in enumerate(pool.map(self._decode, photos), start):
+                        array[position] = pixels
             array.flush()
 
     def __getitem__(self, position: int) -> NDArray[np.uint8]:

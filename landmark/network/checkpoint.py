@@ -26,6 +26,7 @@ class Checkpoint:
         step: optimiser steps since the start of training.
         learner: parameters and buffers, without what never changes.
         optimizer: state of the optimiser of this stage.
+        precision: state of mixed precision (the gradient scaler of 16-mixed).
         curves: rows of the training curves so far.
     """
 
@@ -35,6 +36,7 @@ class Checkpoint:
     step: int
     learner: dict[str, Any]
     optimizer: dict[str, Any]
+    precision: dict[str, Any]
     curves: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, file: Path) -> None:

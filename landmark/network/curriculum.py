@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from landmark.config import RunConfig, StageConfig
@@ -30,6 +33,18 @@ class Stage:
     targets: NDArray[np.int64]
 
 
+def training_table(catalog: Catalog) -> pd.DataFrame:
+    """The train split in the order of its sha256: where files lie, and what they are called, has no part in training."""
+    return catalog.split("train").table.sort_values("sha256", ignore_index=True)
+
+
+def training_digest(catalog: Catalog) -> str:
+    """The sha256 of what a catalog gives to training: photos, their landmarks, the landmarks' regions."""
+    table = training_table(catalog)
+    rows = table[["sha256", "landmark", "region"]].to_numpy(dtype=str).tolist()
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
 def resolve_stages(catalog: Catalog, config: RunConfig) -> list[Stage]:
     """Resolve every stage of the curriculum; landmarks that entered once stay.
 
@@ -41,7 +56,7 @@ def resolve_stages(catalog: Catalog, config: RunConfig) -> list[Stage]:
         UsageError: a stage names a region or landmark that the catalog does not have, brings too few classes
             to tell apart, or wants non-landmark photos where there are none.
     """
-    table = catalog.split("train").table
+    table = training_table(catalog)
     landmark = table["landmark"].to_numpy(dtype=str)
     with_photos = set(landmark[landmark != ""].tolist())
     region_of = dict(zip(catalog.landmarks["landmark"], catalog.landmarks["region"], strict=True))

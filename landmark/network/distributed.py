@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -36,6 +39,13 @@ def barrier() -> None:
     """Wait until every process has come here."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process (SIGTERM) when the one that started it ends, even by SIGKILL; Linux only."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # the kernel's own name, prctl(2)
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def synchronise_batch_norm(module: M) -> M:
@@ -94,7 +104,7 @@ def _normalise_over_all(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Te
     count = x.numel() // x.shape[1] * world_size()  # batches are cut into equal parts
     sums = _SumOverAll.apply(torch.stack([x.sum(axes), x.square().sum(axes)]))
     mean = sums[0] / count
-    variance = sums[1] / count - mean.square()
+    variance = (sums[1] / count - mean.square()).clamp(min=0)  # rounding can leave it below
     if layer.track_running_stats and layer.running_mean is not None and layer.running_var is not None:
         with torch.no_grad():
             layer.num_batches_tracked.add_(1)  # type: ignore[union-attr]

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from landmark.cache import locked
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError
 from landmark.network.aspects import find_aspects, means_of
 from landmark.network.augment import Pixels, TrainingPhotos, augmentation
 from landmark.network.checkpoint import Checkpoint
-from landmark.network.curriculum import Stage, resolve_stages
+from landmark.network.curriculum import Stage, resolve_stages, training_digest, training_table
 from landmark.network.distributed import barrier, broadcast, rank, synchronise_batch_norm, world_size
 from landmark.network.learner import Learner, make_optimizer, rate_factor
 from landmark.network.losses import NON_LANDMARK, Centres, ClassHead
@@ -41,7 +42,8 @@ class Trainer:
 
     def __init__(self, catalog: Catalog, config: RunConfig, out: Path, key: str, progress: Log | None) -> None:
         self.config, self.settings, self.out, self.key, self.progress = config, config.training, out, key, progress
-        self.table = catalog.split("train").table.reset_index(drop=True)
+        self.table = training_table(catalog)
+        self.digest = training_digest(catalog)
         self.stages = resolve_stages(catalog, config)
         processes = world_size()
         self.fabric = Fabric(
@@ -58,6 +60,13 @@ class Trainer:
 
     def run(self) -> None:
         """Train all stages from wherever the last checkpoint stands; rank 0 writes the network."""
+        if rank() == 0:
+            with locked(self.out / "training.lock", wait=f"{self.out}: another process trains here; waiting for it to end"):
+                self._run()
+        else:
+            self._run()
+
+    def _run(self) -> None:
         checkpoint = broadcast(Checkpoint.load(self.out / "checkpoint.pt", self.key) if rank() == 0 else None)
         learner: Learner | None = None
         for number, stage in enumerate(self.stages):
@@ -68,7 +77,7 @@ class Trainer:
                 log.info("training goes on: stage '%s', epoch %d", stage.settings.name, checkpoint.epoch + 1)
             else:
                 checkpoint = None
-                learner = self._enter(stage, learner)
+                learner = self._enter(number, stage, learner)
             self._train_stage(number, stage, learner, checkpoint)
         if rank() == 0:
             self.network.save(self.out / "network")
@@ -79,8 +88,9 @@ class Trainer:
                 self._pixels(stage).remove()
         barrier()
 
-    def _enter(self, stage: Stage, before: Learner | None) -> Learner:
+    def _enter(self, number: int, stage: Stage, before: Learner | None) -> Learner:
         """New classes enter: the head grows, the centres are placed, new rows start at the centres."""
+        torch.manual_seed(hash((self.config.seed, number)) % 2**63)  # not carried along: a resume starts the rows alike
         head = ClassHead(len(stage.classes) + 1, self.network.dim, self.settings)
         learner = Learner(self.network, head, Centres(self.network.dim))
         self._prepare(stage)
@@ -108,6 +118,7 @@ class Trainer:
         optimizer = make_optimizer(learner, settings.learning_rate, self.settings)
         if checkpoint is not None:
             optimizer.load_state_dict(checkpoint.optimizer)
+            self.fabric.strategy.precision.load_state_dict(checkpoint.precision)
         module, wrapped = self.fabric.setup(learner, optimizer)
         weight = self.settings.centre_weight if settings.centre_weight is None else settings.centre_weight
         for epoch in range(checkpoint.epoch if checkpoint else 0, settings.epochs):
@@ -221,7 +232,7 @@ class Trainer:
 
     def _pixels(self, stage: Stage) -> Pixels:
         photos = self.table["photo"].tolist()
-        return Pixels(photos, self._size(stage), self.config.network.resize, self.out, self.settings.cache_bytes)
+        return Pixels(photos, self.digest, self._size(stage), self.config.network.resize, self.out, self.settings.cache_bytes)
 
     def _prepare(self, stage: Stage) -> None:
         if rank() == 0:
@@ -229,10 +240,16 @@ class Trainer:
         barrier()
 
     def _save(self, number: int, epoch: int, learner: Learner, optimizer: torch.optim.Optimizer) -> None:
-        state = learner.changing_state()
-        Checkpoint(self.key, number, epoch, self.step, state, optimizer.state_dict(), self.curves).save(
-            self.out / "checkpoint.pt"
-        )
+        Checkpoint(
+            key=self.key,
+            stage=number,
+            epoch=epoch,
+            step=self.step,
+            learner=learner.changing_state(),
+            optimizer=optimizer.state_dict(),
+            precision=self.fabric.strategy.precision.state_dict(),
+            curves=self.curves,
+        ).save(self.out / "checkpoint.pt")
         with atomic_file(self.out / "curves.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in self.curves))
 

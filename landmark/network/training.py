@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError
-from landmark.network.curriculum import resolve_stages
-from landmark.network.distributed import rank, world_size
+from landmark.network.curriculum import resolve_stages, training_digest
+from landmark.network.distributed import end_with_parent, rank, world_size
 from landmark.network.network import Network
 from landmark.network.trainer import Log, Trainer
 from landmark.photos.catalog import Catalog
@@ -62,7 +65,14 @@ def train(catalog: Catalog, config: RunConfig, out: Path, progress: Log | None =
 def training_key(catalog: Catalog, config: RunConfig) -> str:
     """Digest of all that decides the trained network: settings, photos, labels, seed, version of this code."""
     training = config.training.model_dump(exclude={"workers", "devices", "cache_bytes"})
-    settings = [VERSION, config.seed, config.network.model_dump(), training, config.centroids.model_dump(), catalog.digest]
+    settings = [
+        VERSION,
+        config.seed,
+        config.network.model_dump(),
+        training,
+        config.centroids.model_dump(),
+        training_digest(catalog),
+    ]
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -82,7 +92,8 @@ def _launch(catalog: Catalog, config: RunConfig, out: Path) -> None:
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={config.training.devices}",
         "-m", "landmark.network.training", str(out),
     ]  # fmt: skip
-    process = subprocess.Popen(command, start_new_session=True)
+    # Its own session, so that Ctrl-C reaches it once; it ends with this process, even if that is killed.
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=end_with_parent)
     try:
         status = process.wait()
     except BaseException:
@@ -95,8 +106,12 @@ def _launch(catalog: Catalog, config: RunConfig, out: Path) -> None:
 
 def main(out: Path) -> None:
     """One process of a data-parallel training: the job lies in its folder."""
+    end_with_parent()
     logging.basicConfig(level=logging.INFO if rank() == 0 else logging.WARNING, format="%(message)s")
-    train(Catalog.load(out / "catalog.parquet"), RunConfig.model_validate_json((out / "job.json").read_text()), out)
+    config = RunConfig.model_validate_json((out / "job.json").read_text())
+    if world_size() > 1:  # torchrun gives each process one thread, unless it is told otherwise
+        torch.set_num_threads(max(1, (config.threads or os.cpu_count() or 1) // world_size()))
+    train(Catalog.load(out / "catalog.parquet"), config, out)
 
 
 if __name__ == "__main__":

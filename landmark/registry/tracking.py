@@ -54,7 +54,7 @@ def connect(home: Path, registry: RegistryConfig | None = None) -> MlflowClient:
     uri = store_uri(home, registry)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(uri)
+    _use(uri)
     try:
         if not uri.startswith(SQLITE):
             client = MlflowClient(uri)
@@ -70,6 +70,16 @@ def connect(home: Path, registry: RegistryConfig | None = None) -> MlflowClient:
         raise LandmarkError(
             f"MLflow at {uri}: {_one_line(error)}; check registry.tracking_uri, or switch it off with registry.enabled=false"
         ) from error
+
+
+def _use(uri: str) -> None:
+    # MLflow puts the address into the environment as well, where it would be taken for the user's own wish.
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    if before is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def config_digest(config: RunConfig) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from landmark.network.curriculum import training_digest
 from landmark.photos.build import build_catalog
 from landmark.photos.catalog import SPLITS, Catalog
 from landmark.photos.world import write_world
@@ -23,14 +24,14 @@ def catalog(work: Work) -> Mapping[str, Any]:
     """Read all photos into a catalog with clean splits.
 
     Returns:
-        facts: content (digest of the catalog), and `counts`.
+        facts: content (digest of the catalog), training (of what training sees of it), and `counts`.
     """
     data = work.config.data
     if "world" in work.inputs:
         data = data.model_copy(update={"source": str(work.file("world", "photos"))})
     made = build_catalog(data, work.config.seed)
     made.save(work.out / CATALOG)
-    return {"content": made.digest, **counts(made)}
+    return {"content": made.digest, "training": training_digest(made), **counts(made)}
 
 
 def counts(catalog: Catalog) -> dict[str, Any]:

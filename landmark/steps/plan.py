@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from landmark.config import RunConfig, Settings
+from landmark.errors import UsageError
 from landmark.run import Step, fingerprint
 from landmark.storage import sha256_file
 
@@ -24,8 +26,8 @@ def plan(config: RunConfig) -> list[Step]:
     if generated(config):
         steps.append(Step("world", "1", "landmark.steps.photos:world", _world))
     steps += [
-        Step("catalog", "1", "landmark.steps.photos:catalog", _catalog, ("world",) if steps else ()),
-        Step("train", "1", "landmark.steps.training:train", _train, ("catalog.content",), resumes=True),
+        Step("catalog", "2", "landmark.steps.photos:catalog", _catalog, ("world",) if steps else ()),
+        Step("train", "1", "landmark.steps.training:train", _train, ("catalog.training",), resumes=True),
         Step("embed", "1", "landmark.steps.embedding:embed", _nothing, ("catalog", "train")),
         Step("centroids", "1", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
         Step("index", "1", "landmark.steps.recognition:index", _index, ("catalog", "embed")),
@@ -49,7 +51,7 @@ def plan(config: RunConfig) -> list[Step]:
                 "1",
                 "landmark.steps.training:train_left_out",
                 _train_left_out,
-                ("catalog.content",),
+                ("catalog.training",),
                 resumes=True,
             ),
             Step("left_out", "1", "landmark.steps.evaluation:left_out", _left_out, ("catalog", "train_left_out")),
@@ -88,8 +90,12 @@ def _catalog(config: RunConfig) -> dict[str, Any]:
 
 def _network(config: RunConfig, *leave: str) -> dict[str, Any]:
     settings = _dump(config.network, *leave)
-    if config.network.pretrained not in ("package", "hub", "none"):
-        settings["pretrained"] = sha256_file(config.network.pretrained)
+    if (source := config.network.pretrained) not in ("package", "hub", "none"):
+        if not Path(source).is_file():
+            raise UsageError(
+                f"network.pretrained: no file {source}; give 'package', 'hub', 'none' or the path of a weights file"
+            )
+        settings["pretrained"] = sha256_file(source)
     return settings
 
 
@@ -132,4 +138,5 @@ def _left_out(config: RunConfig) -> dict[str, Any]:
 
 
 def _evaluate(config: RunConfig) -> dict[str, Any]:
-    return {"evaluation": _dump(config.evaluation), "seed": config.seed}
+    # The report prints all settings; where things lie and how many threads there are is no matter of it.
+    return {"settings": config.model_dump(mode="json", exclude={"home", "threads", "registry"})}

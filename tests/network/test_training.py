@@ -110,7 +110,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_the_same(
 ) -> None:
     config, reference, network = unbroken
     command = script(config, painted, tmp_path)
-    for epochs in (1, 3):  # once in each stage: when this many epochs are on disk
+    for epochs in (1, 2, 3):  # in each stage and between them: when this many epochs are on disk
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
@@ -157,7 +157,7 @@ def test_two_processes_train_as_one(painted: Catalog, tmp_path: Path) -> None:
 
 def test_centres_lie_at_cluster_means_and_leave_non_landmarks_out(painted: Catalog, tmp_path: Path) -> None:
     trainer = Trainer(painted, run_config(), tmp_path, "key", None)
-    learner = trainer._enter(trainer.stages[0], None)
+    learner = trainer._enter(0, trainer.stages[0], None)
     assert set(learner.centres.classes.tolist()) == {1, 2, 3, 4}
     assert NON_LANDMARK not in learner.centres.classes.tolist()
     assert torch.allclose(learner.centres.vectors.norm(dim=1), torch.ones(len(learner.centres.vectors)), atol=1e-5)

@@ -103,6 +103,11 @@ def test_the_store_is_where_it_is_said_to_be(home: Path, monkeypatch: pytest.Mon
     assert store_uri(home, RegistryConfig(tracking_uri="http://other")) == "http://other"
 
 
+def test_one_store_does_not_become_the_next_ones(home: Path, tmp_path: Path) -> None:
+    connect(home)
+    assert store_uri(tmp_path / "next") == f"sqlite:///{tmp_path.resolve()}/next/mlflow/mlflow.db"
+
+
 def test_a_store_that_took_the_place_of_another_is_another(home: Path) -> None:
     registry = RegistryConfig()
     before = store_identity(home, registry)
