@@ -34,7 +34,7 @@ def world(
     out: Annotated[Path, typer.Argument(help="Folder to write: landmarks/ID/*.jpg, others/, unknown/, landmarks.csv.")],
     seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
     landmarks: Annotated[int, typer.Option(help="Landmarks.", min=1)] = 12,
-    photos: Annotated[int, typer.Option(help="Photos of each landmark.", min=1)] = 40,
+    photos: Annotated[int, typer.Option(help="Photos of the most photographed landmark.", min=1)] = 40,
     others: Annotated[int, typer.Option(help="Photos of other things.", min=1)] = 400,
     size: Annotated[int, typer.Option(help="Side of a photo [pixels].", min=32, max=1024)] = 128,
     json: Json = False,
@@ -49,14 +49,15 @@ def world(
         from landmark.photos.world import write_world
 
         write_world(out, settings)
-    result = {"folder": str(out), "landmarks": landmarks, "photos": landmarks * photos, "others": others}
-    show(result, json, lambda made: print(f"{made['folder']}: {landmarks} landmarks, {photos} photos each, {others} others"))
+    written = {name: sum(1 for _ in (out / name).rglob("*.jpg")) for name in ("landmarks", "others", "unknown")}
+    result = {"folder": str(out), "landmarks": landmarks, "photos": written}
+    show(result, json, lambda made: print(f"{made['folder']}: {landmarks} landmarks; photos: {made['photos']}"))
 
 
 @app.command()
 def catalog(
     source: Annotated[str, typer.Argument(help="Folder with one folder a landmark; GLDv2: the CSV of photos.")],
-    out: Annotated[Path, typer.Option(help="Catalog to write (.parquet).")],
+    out: Annotated[str, typer.Option(help="Catalog to write (.parquet); s3:// allowed.")],
     others: Annotated[str | None, typer.Option(help="Folder of photos that show no landmark.")] = None,
     format: Annotated[str, typer.Option(help="folder, gldv2 or world.")] = "folder",
     landmarks: Annotated[str | None, typer.Option(help="CSV: landmark,name,city,country,region,lat,lon.")] = None,
@@ -109,7 +110,7 @@ def retrain(
 @app.command()
 def evaluate(
     model: Model,
-    catalog: Annotated[Path, typer.Argument(help="Catalog with a test split (.parquet).")],
+    catalog: Annotated[str, typer.Argument(help="Catalog with a test split (.parquet); s3:// allowed.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json and report.html.")],
     home: Home = ".landmark",
     json: Json = False,

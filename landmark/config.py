@@ -28,7 +28,7 @@ class WorldConfig(Settings):
     """The generated sample (`landmark world`)."""
 
     landmarks: Positive = Field(12, description="landmarks in the world [count]")
-    photos: Positive = Field(40, description="photos of each landmark [count]")
+    photos: Positive = Field(40, description="photos of the most photographed landmark; others have down to a fifth [count]")
     others: Positive = Field(400, description="photos of other things [count]")
     size: Annotated[int, Field(ge=32, le=1024)] = Field(128, description="side of a photo [pixels]")
     seed: int = Field(0, description="seed of the generator")

@@ -22,7 +22,7 @@ import yaml
 from landmark.cache import Output, StepCache, content_key, locked
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError, UsageError
-from landmark.storage import atomic_file, atomic_folder, list_files, write_json
+from landmark.storage import atomic_file, atomic_folder, s3_versions, write_json
 
 log = logging.getLogger(__name__)
 
@@ -209,8 +209,8 @@ class Run:
 def fingerprint(places: Mapping[str, str | None]) -> str:
     """A quick stand-in for the content of folders and files: names, sizes and times of change, nothing read.
 
-    A mere touch changes it; what is then read again decides whether anything really changed. Of a bucket (`s3://`) only
-    the names of the objects are known.
+    A mere touch changes it; what is then read again decides whether anything really changed. Of a bucket (`s3://`) it
+    takes the objects' ETags.
 
     Args:
         places: config key -> folder or file.
@@ -223,7 +223,7 @@ def fingerprint(places: Mapping[str, str | None]) -> str:
         if place is None:
             continue
         if "://" in place:
-            rows.extend(list_files(place))
+            rows.extend(s3_versions(place))
             continue
         root = Path(place)
         if root.is_dir():

@@ -38,6 +38,7 @@ __all__ = [
     "parent",
     "read_bytes",
     "read_json",
+    "s3_versions",
     "sha256_file",
     "shown",
     "upload_folder",
@@ -262,6 +263,25 @@ def _s3_keys(uri: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):
                     yield item["Key"], item["Key"].removeprefix(prefix)
+
+
+def s3_versions(uri: str) -> Iterator[list[str | int]]:
+    """Key, ETag and size of an object and of all objects below it; nothing is read.
+
+    Raises:
+        UsageError: there is neither.
+        StorageUnavailable: S3 can't be reached.
+    """
+    bucket, key = _bucket_key(uri, folder=True)
+    found = False
+    with _s3_errors(uri):
+        for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key.rstrip("/")):
+            for item in page.get("Contents", []):
+                if item["Key"] == key or not key or item["Key"].startswith(key.rstrip("/") + "/"):
+                    found = True
+                    yield [item["Key"], str(item["ETag"]), int(item["Size"])]
+    if not found:
+        raise UsageError(f"{shown(uri)}: nothing there in S3")
 
 
 def _s3() -> Any:

@@ -175,3 +175,10 @@ def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in shown
     print_summary({**result, "ran": []})
     assert "nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["photos", "throughput"])
+def test_every_benchmark_starts(name: str) -> None:
+    done = landmark("bench", name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"landmark bench {name}" in done.stdout

@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from flows.plan import plan
 from landmark.config import RunConfig
@@ -243,3 +245,23 @@ def test_an_input_must_be_there(tmp_path: Path) -> None:
     step = Step("late", "1", "tests.fake_steps:work", lambda settings: {})
     with pytest.raises(LandmarkError, match="late: its output vanished"):
         Run(config(tmp_path), [step]).take(step)
+
+
+def test_fingerprint_of_a_bucket_sees_new_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="photos")
+        client.put_object(Bucket="photos", Key="a/1.jpg", Body=b"one")
+        client.put_object(Bucket="photos", Key="a.csv", Body=b"table")
+        places = {"data.source": "s3://photos/a", "data.landmarks": "s3://photos/a.csv"}
+        before = fingerprint(places)
+        assert fingerprint(places) == before
+        client.put_object(Bucket="photos", Key="a/1.jpg", Body=b"two")
+        second = fingerprint(places)
+        client.put_object(Bucket="photos", Key="a.csv", Body=b"other")
+        assert len({before, second, fingerprint(places)}) == 3
+        with pytest.raises(UsageError, match="nothing there"):
+            fingerprint({"data.source": "s3://photos/b"})

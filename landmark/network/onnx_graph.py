@@ -18,7 +18,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import timm
 import torch
@@ -27,9 +27,6 @@ from torch import Tensor, nn
 from landmark.errors import LandmarkError
 from landmark.network.network import Network
 from landmark.storage import write_bytes
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

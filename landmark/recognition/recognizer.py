@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -27,7 +28,7 @@ from landmark.recognition.index import VectorIndex
 from landmark.recognition.metadata import distance_km, gps_veto
 from landmark.recognition.recognizer_file import register_resolver
 from landmark.recognition.vectors import check_vectors
-from landmark.storage import atomic_folder, read_json, write_json
+from landmark.storage import atomic_folder, is_s3, read_json, upload_folder, write_json
 
 __all__ = ["COLUMNS", "PhotoSource", "Recognizer", "register_resolver"]
 
@@ -182,9 +183,16 @@ class Recognizer:
     def save(self, folder: str | Path) -> None:
         """Write all of it into one folder: safetensors, Parquet, JSON and FAISS; replaced as a whole, or left as it was.
 
+        In `s3://` the manifest tells a mixed set of files from a whole one when it is loaded.
+
         Raises:
             LandmarkError: it can't be written.
         """
+        if is_s3(folder):
+            with tempfile.TemporaryDirectory(prefix="landmark-") as local:
+                self.save(Path(local) / "recognizer")
+                upload_folder(Path(local) / "recognizer", str(folder))
+            return
         with atomic_folder(Path(folder)) as target:
             self.network.save(target / "network")
             self.centroids.save(target / "centroids.parquet")

@@ -33,7 +33,6 @@ REQUIREMENTS = (
     "rich",
     "pillow",
     "pillow-heif",
-    "simplejpeg",
     "imagehash",
     "safetensors",
     "scipy",
@@ -44,7 +43,6 @@ REQUIREMENTS = (
     "onnxscript",
     "boto3",
     "filelock",
-    "tenacity",
     "faiss-cpu",
     "faiss-gpu",
 )

@@ -86,11 +86,23 @@ def test_a_server_that_cannot_start_is_one_line(tmp_path: Path) -> None:
 
 RETRIES = """
 from flows.retrain import may_go_better
+import requests
 from landmark.errors import LandmarkError
+from landmark.storage import StorageUnavailable
 class State:
     def __init__(self, error): self.error = error
     def result(self, raise_on_failure): return self.error
+def wrapped(outer, inner):
+    try:
+        try:
+            raise inner
+        except Exception as error:
+            raise outer from error
+    except Exception as error:
+        return error
 errors = [ConnectionResetError(), TimeoutError(), LandmarkError("x"), ValueError(), FileNotFoundError(), MemoryError()]
+errors += [StorageUnavailable("x"), wrapped(LandmarkError("hub"), requests.exceptions.ConnectionError())]
+errors += [wrapped(LandmarkError("file"), PermissionError())]
 print([may_go_better(None, None, State(error)) for error in errors])
 """
 
@@ -100,4 +112,4 @@ def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RETRIES], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "[True, True, False, False, False, False]\n", done.stderr
+    assert done.stdout == "[True, True, False, False, False, False, True, True, False]\n", done.stderr

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
+from moto import mock_aws
 from PIL import Image
 
 from landmark.config import CentroidsConfig, IndexConfig, MetadataConfig, NetworkConfig
@@ -214,6 +216,19 @@ def test_saved_and_loaded_it_says_the_same(real: tuple[Recognizer, Path]) -> Non
     )
     suffixes = {file.suffix for file in folder.rglob("*") if file.is_file()}
     assert suffixes == {".json", ".parquet", ".safetensors", ".faiss"}
+
+
+def test_it_lives_in_s3(real: tuple[Recognizer, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    recognizer, _ = real
+    photos = [paint(n % 4, 90 + n) for n in range(4)]
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="models")
+        recognizer.save("s3://models/landmark/1")
+        read = Recognizer.load("s3://models/landmark/1")
+    pd.testing.assert_frame_equal(recognizer.recognize(photos), read.recognize(photos), rtol=1e-5)
 
 
 def test_a_resolver_opens_other_uris(real: tuple[Recognizer, Path]) -> None:
