@@ -5,7 +5,7 @@
 Reads the run's embeddings and takes them apart: the frozen pretrained half, the tuned half, both side by side as the run weighs
 them. Each is measured with one mean per landmark, several centroids, earned centroids and all photos, with and without
 re-scoring, over several seeds (of which centroids are earned); once on all landmarks, once on those that a second network
-never saw. One run, one catalog, one threshold rule. Writes results/photos-NAME.{json,md}.
+never saw. One run, one catalog, one threshold rule. Writes results/photos.{json,md} (photos-NAME for a run of another name).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def main() -> None:
     table = table.reset_index().round(3)
     header = f"{config.name}, {config.network.image_size} pixels ({config.network.resize}), {config.network.backbone}, "
     header += f"target specificity {config.calibration.specificity}, {arguments.seeds} seeds of the centroids"
-    name = f"photos-{config.name}"
+    name = "photos" if config.name == "photos" else f"photos-{config.name}"
     write_json(arguments.out / f"{name}.json", {"what": header, "machine": machine(), "rows": table.to_dict("records")})
     sections = [f"## {test}\n\n{markdown(part.drop(columns='test'))}\n" for test, part in table.groupby("test", sort=False)]
     text = "\n".join([f"# {header}\n\n`landmark bench photos`\n", *sections])

@@ -198,7 +198,7 @@ def models_rollback(home: Home = ".landmark", name: Name = "landmark", json: Jso
     show({"model": name, "champion": champion}, json, lambda result: print(f"models:/{name}@champion is version {champion}"))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="A file of benchmarks/, e.g. throughput.")]) -> None:
     """Run a benchmark of the repository; what follows its name goes to it."""
     from landmark.commands import run_benchmark

@@ -80,14 +80,17 @@ def test_debug_shows_where(tmp_path: Path) -> None:
 def test_world_and_catalog(tmp_path: Path) -> None:
     sizes = ["--landmarks", "3", "--photos", "8", "--others", "30", "--size", "48"]
     made = landmark("world", tmp_path / "w", *sizes, "--json")
-    assert json.loads(made.stdout) == {"folder": str(tmp_path / "w"), "landmarks": 3, "photos": 24, "others": 30}
+    written = json.loads(made.stdout)
+    assert (written["folder"], written["landmarks"]) == (str(tmp_path / "w"), 3)
+    assert written["photos"]["others"] == 30
+    assert 3 <= written["photos"]["landmarks"] <= 24
     folders = [path.name for path in (tmp_path / "w" / "landmarks").iterdir()]
     assert len(folders) == 3
     source, others = tmp_path / "w" / "landmarks", tmp_path / "w" / "others"
     done = landmark("catalog", source, "--others", others, "--out", tmp_path / "c.parquet", "--json")
     result = json.loads(done.stdout)
     assert result["landmarks"] == 3
-    assert sum(result["photos"].values()) == 54
+    assert sum(result["photos"].values()) == written["photos"]["landmarks"] + 30
     assert result["others"] == 30
     assert result["catalog"] == str(tmp_path / "c.parquet")
     shown = landmark("catalog", source, "--others", others, "--out", tmp_path / "c.parquet")
@@ -118,6 +121,7 @@ def test_an_error_is_one_line_and_a_status(
 INTERRUPTED = """
 import signal, sys
 from landmark import cli, commands
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests were started in the background
 commands.retrain_run = lambda config, debug: signal.raise_signal(signal.SIGINT)
 sys.argv = ["landmark", "retrain", sys.argv[1], "--json"]
 cli.main()

@@ -74,5 +74,5 @@ def rate_factor(step: int, steps: int, epochs: int, warmup: float, schedule: str
         return (step + 1) / (rising + 1)
     if schedule == "steps":
         epoch = step * epochs // steps
-        return 0.1 ** ((epoch >= 0.4 * epochs) + (epoch >= 0.8 * epochs))
+        return 10.0 ** -((epoch >= 0.4 * epochs) + (epoch >= 0.8 * epochs))
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))

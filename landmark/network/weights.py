@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -104,7 +110,8 @@ def _from_package(name: str) -> State:
 
 def _from_hub(name: str, image_size: int, classifier: bool) -> State:
     try:
-        return dict(create_backbone(name, image_size, pretrained=True, classifier=classifier).state_dict())
+        with _offline_where_there_is_no_network():
+            return dict(create_backbone(name, image_size, pretrained=True, classifier=classifier).state_dict())
     except UsageError:
         raise
     except Exception as error:  # the hub's client raises a dozen kinds: connection, time-out, missing entry, no cache
@@ -113,6 +120,21 @@ def _from_hub(name: str, image_size: int, classifier: bool) -> State:
             f"network.pretrained: weights of '{name}' could not be fetched from timm's hub ({reason}); "
             "check the connection, or use 'package', 'none' or a file"
         ) from error
+
+
+@contextlib.contextmanager
+def _offline_where_there_is_no_network() -> Iterator[None]:
+    """Have the client look in its cache only where the hub has no address: else it tries for a minute before it says so."""
+    before = constants.HF_HUB_OFFLINE
+    try:
+        if not urllib.request.getproxies():  # a proxy finds the address itself
+            socket.getaddrinfo(urllib.parse.urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _from_file(file: Path) -> State:

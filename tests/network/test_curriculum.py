@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from landmark.errors import UsageError
-from landmark.network.curriculum import resolve_stages
+from landmark.network.curriculum import resolve_stages, training_digest, training_table
 from landmark.photos.catalog import Catalog
 from tests.network.conftest import run_config
 
@@ -29,7 +29,7 @@ def test_landmarks_enter_by_region_and_keep_their_class_index(painted: Catalog) 
     ]
     assert np.bincount(stages[0].targets).tolist() == [0, 20, 5]
     assert np.bincount(stages[2].targets).tolist() == [20, 20, 5, 20, 20]
-    landmark = painted.table["landmark"].to_numpy()
+    landmark = training_table(painted)["landmark"].to_numpy()
     for stage in stages:
         names = np.array(["", *stage.classes])
         assert (names[stage.targets] == landmark[stage.rows]).all()
@@ -51,3 +51,16 @@ def test_impossible_stages(painted: Catalog, stage: dict[str, object], message: 
 def test_non_landmarks_must_be_there(painted: Catalog) -> None:
     with pytest.raises(UsageError, match="no photo without a landmark"):
         resolve_stages(painted.only(painted.table["landmark"] != ""), run_config())
+
+
+def test_names_and_order_of_files_have_no_part_in_training(painted: Catalog) -> None:
+    shuffled = painted.table.sample(frac=1, random_state=0).reset_index(drop=True)
+    moved = shuffled.assign(photo=[f"/elsewhere/{number}.png" for number in range(len(shuffled))])
+    renamed = Catalog(moved, painted.landmarks.assign(name="another"), painted.rejects)
+    assert training_digest(renamed) == training_digest(painted)
+    before, after = resolve_stages(painted, run_config())[0], resolve_stages(renamed, run_config())[0]
+    assert np.array_equal(before.targets, after.targets)
+    relabelled = Catalog(
+        shuffled.assign(landmark=shuffled["landmark"].replace("arch", "bell")), painted.landmarks, painted.rejects
+    )
+    assert training_digest(relabelled) != training_digest(painted)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import pickle
+import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -210,3 +213,18 @@ def test_no_network_for_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LandmarkError, match=r"could not be fetched from timm's hub.*Name or service not known") as caught:
         load_pretrained(create_backbone(TINY, 32), TINY, "hub")
     assert caught.value.exit_status == 1
+
+
+def test_hub_without_an_address_fails_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def nameless(*_: object) -> None:
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nameless)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(weights.urllib.request, "getproxies", dict)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with pytest.raises(LandmarkError, match="could not be fetched from timm's hub"):
+        load_pretrained(create_backbone(TINY, 32), TINY, "hub")
+    assert waits == []
+    assert not constants.HF_HUB_OFFLINE
