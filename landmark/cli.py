@@ -208,6 +208,7 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="A fi
 
 def _use(home: str) -> None:
     os.environ["LANDMARK_HOME"] = home
+    os.environ.setdefault("LANDMARK_CACHE", str(Path(home).resolve() / "embeddings"))
 
 
 def main() -> None:
