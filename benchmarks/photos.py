@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import machine
 from flows.plan import plan
-from landmark.config import RunConfig, load_config
+from landmark.config import RunConfig
+from landmark.config_file import load_config
 from landmark.errors import UsageError
 from landmark.evaluation.galleries import gallery_baselines
 from landmark.evaluation.leave_out import evaluate_left_out

@@ -97,7 +97,7 @@ def retrain(
     """From photos to a measured, registered recognizer; does only what is not done yet."""
     set_up_logging(debug)
     from landmark.commands import retrain_run
-    from landmark.config import load_config
+    from landmark.config_file import load_config
     from landmark.summary import print_summary
 
     settings = load_config(config, overrides)

@@ -11,9 +11,3 @@ class UsageError(LandmarkError):
     """The command line or the config is wrong (exit status 2); raised before any work is done."""
 
     exit_status = 2
-
-
-class GateRefused(LandmarkError):
-    """A model was kept from going live (exit status 3)."""
-
-    exit_status = 3

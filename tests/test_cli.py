@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from landmark import console
-from landmark.errors import GateRefused, LandmarkError, UsageError
+from landmark.errors import LandmarkError, UsageError
 from landmark.summary import print_summary
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +103,6 @@ def test_world_and_catalog(tmp_path: Path) -> None:
     [
         (LandmarkError("work"), 1, "landmark: work"),
         (UsageError("use\nage"), 2, "landmark: use age"),
-        (GateRefused("no"), 3, "landmark: no"),
         (KeyboardInterrupt(), 130, "landmark: interrupted; the same command goes on from there"),
         (ZeroDivisionError("oh\nno"), 1, "landmark: ZeroDivisionError: oh no (not foreseen; --debug shows where)"),
     ],

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from landmark.config import RunConfig, load_config
+from landmark.config import RunConfig
+from landmark.config_file import load_config
 from landmark.errors import UsageError
 
 GOOD: dict[str, Any] = {"name": "r", "data": {"format": "world"}, "training": {"stages": [{"name": "a"}, {"name": "b"}]}}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from landmark.config import CentroidsConfig
 from landmark.network.aspects import Array, Labels, canonical_order, find_aspects_at, means_of
+from landmark.recognition.calibration import bank_similarity
 
 CUTS = (math.inf, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7)
 """Heights that are tried, from one mean to fine, in multiples of the configured cut."""
@@ -161,7 +162,7 @@ class _Judge:
         judged = photos if others is None else np.concatenate([photos, others[_sample(len(others), random)]])
         self.photos, self.others = len(photos), len(judged) - len(photos)
         self.strangers = self.others or (self.photos if len(divisions) > 1 else 0)
-        self.bank = _bank(photos, judged[len(photos) :]) if self.others > 1 else None
+        self.bank = _both(photos, judged[len(photos) :]) if self.others > 1 else None
         self.columns = np.empty((len(divisions), len(divisions[0]), len(judged)), np.float32)
         for landmark, row in enumerate(divisions):
             own = np.flatnonzero(self.owner == landmark)
@@ -235,14 +236,8 @@ def _sample(count: int, random: np.random.Generator) -> Labels:
     return np.sort(random.choice(count, MAX_JUDGES, replace=False))
 
 
-def _bank(photos: Array, others: Array) -> Array:
-    """Mean similarity [n + m] to the nearest `others`; each of these leaves itself out."""
-    near = min(NEIGHBOURS, len(others) - 1)
-    terms = []
-    for rows, itself in ((photos, False), (others, True)):
-        for start in range(0, len(rows), 4096):
-            similarity = rows[start : start + 4096] @ others.T
-            if itself:
-                similarity[np.arange(len(similarity)), start + np.arange(len(similarity))] = -np.inf
-            terms.append(np.partition(similarity, -near, axis=1)[:, -near:].mean(1))
-    return np.concatenate(terms)
+def _both(photos: Array, others: Array) -> Array:
+    """Mean similarity [n + m] of photos and of the others themselves to the nearest others."""
+    return np.concatenate(
+        [bank_similarity(photos, others, NEIGHBOURS), bank_similarity(others, others, NEIGHBOURS, itself=True)]
+    )

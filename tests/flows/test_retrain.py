@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from flows.plan import plan
-from landmark.config import load_config
+from landmark.config_file import load_config
 from landmark.home import SQLITE, store_uri
 from landmark.run import Run
 from tests.test_cli import ROOT, landmark, one_line
