@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and strict about unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from landmark.settings import Fraction as Fraction
+from landmark.settings import Positive as Positive
+from landmark.settings import Settings as Settings
+from landmark.training_config import StageConfig as StageConfig
+from landmark.training_config import TrainingConfig as TrainingConfig
 
 
 class WorldConfig(Settings):
@@ -37,6 +34,7 @@ class DataConfig(Settings):
     )
     images: str | None = Field(None, description="gldv2: folder with a/b/c/<id>.jpg")
     landmarks: str | None = Field(None, description="CSV: landmark,name,city,country,region,lat,lon")
+    references: str | None = Field(None, description="CSV: photo,landmark; photos known to show it, for the cleaning")
     splits: str | None = Field(None, description="CSV: photo,split; photos it does not list are split by the fractions below")
     world: WorldConfig = Field(default_factory=WorldConfig, description="settings of the generated sample")
     calibrate: Fraction = Field(0.15, description="share of the photo groups for calibration, where `splits` does not say")
@@ -73,74 +71,26 @@ class NetworkConfig(Settings):
     )
 
 
-class StageConfig(Settings):
-    """One stage of the curriculum."""
+class CleaningConfig(Settings):
+    """Which training photos of a landmark are taken not to show it, and left out."""
 
-    name: str = Field(description="name of the stage in curves and reports")
-    regions: list[str] | None = Field(None, description="regions that enter at this stage (None: all); earlier ones stay")
-    landmarks: list[str] | None = Field(None, description="landmarks that enter at this stage, by id (None: as regions say)")
-    non_landmarks: bool = Field(True, description="whether the non-landmark class takes part")
-    freeze: Annotated[int, Field(ge=0)] = Field(
-        0, description="backbone stages, counted from the input, that are kept as they are"
+    rounds: Annotated[int, Field(ge=0, le=5)] = Field(
+        0, description="0: off; 1: by the pretrained network; each further one by a network trained on what the last one kept"
     )
-    epochs: Positive = Field(5, description="passes over as many photos as the stage has [count]")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(
-        5e-4, description="peak rate of the backbone (AdamW); heads take `head_rate` times as much"
+    central: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="share of a landmark's photos taken as references (the most central), where `data.references` has none"
     )
-    image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
-        None, description="side of the training input [pixels] (None: the network's)"
+    linkage: Literal["average", "complete", "ward", "single"] = Field(
+        "average", description="linkage of the hierarchical clustering"
     )
-    centre_weight: Annotated[float, Field(ge=0)] | None = Field(None, description="overrides training.centre_weight")
-    refresh_every: Annotated[int, Field(ge=0)] = Field(
-        0, description="epochs between centroid refreshes in the stage; 0: only at its start"
+    cut: Annotated[float, Field(gt=0, le=2)] = Field(
+        1.0, description="height of the cut [Euclidean distance between unit vectors, half whitened]"
     )
-
-
-class TrainingConfig(Settings):
-    """How the network is trained."""
-
-    loss: Literal["softmax", "cosface", "arcface", "subcenter_arcface"] = Field(
-        "subcenter_arcface", description="classification loss over landmarks + non-landmark"
+    neighbours: Positive = Field(5, description="nearest photos of a landmark whose mean similarity counts [count]")
+    slack: Annotated[float, Field(ge=0)] = Field(
+        0.6, description="a rival may be nearer by this much [multiples of the median margin, at most 0.1]; 0: drop the most"
     )
-    scale: Annotated[float, Field(gt=0)] = Field(24.0, description="inverse temperature s of the cosine logits")
-    margin: Annotated[float, Field(ge=0, lt=1.6)] = Field(
-        0.2, description="margin m: of ArcFace [radians], of CosFace [cosine]"
-    )
-    subcenters: Positive = Field(3, description="softmax rows a class for subcenter_arcface [count]")
-    centre_weight: Annotated[float, Field(ge=0)] = Field(
-        0.1, description="lambda: weight of (1/2) mean squared distance to the nearest centroid of the class"
-    )
-    centre_rate: Fraction = Field(0.5, description="alpha: rate of Wen's centre update between refreshes")
-    batch_size: Positive = Field(64, description="photos a step, over all devices [count]")
-    landmark_power: Fraction = Field(
-        0.5, description="classes are drawn in proportion to photos ** power: 1 as they come, 0 all alike"
-    )
-    non_landmark_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.25, description="share of a batch that shows no landmark")
-    head_rate: Annotated[float, Field(gt=0)] = Field(4.0, description="learning rate of neck and heads, times the backbone's")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="AdamW weight decay")
-    warmup: Fraction = Field(0.15, description="share of a stage's steps over which the rate rises")
-    schedule: Literal["cosine", "steps"] = Field(
-        "cosine", description="'steps' divides by 10 at 40 % and 80 % of the epochs, as in the paper"
-    )
-    crop_scale: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="smallest share of a photo's area that a random crop keeps"
-    )
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Lightning Fabric precision")
-    workers: Annotated[int, Field(ge=0)] = Field(0, description="data-loading processes; 0: in the training process")
-    cache_bytes: Annotated[int, Field(ge=0)] = Field(
-        8 * 2**30, description="decoded photos are kept in a file while training, if it is no larger than this [bytes]"
-    )
-    devices: Positive = Field(1, description="processes (data-parallel, torchrun) [count]")
-    stages: list[StageConfig] = Field(min_length=1, description="the curriculum, in order")
-
-    @model_validator(mode="after")
-    def _stages(self) -> Self:
-        names = [stage.name for stage in self.stages]
-        if len(set(names)) < len(names):
-            raise ValueError(f"stages: names must differ, got {names}")
-        if self.batch_size % self.devices:
-            raise ValueError(f"batch_size {self.batch_size} must be a multiple of devices {self.devices}")
-        return self
+    min_photos: Positive = Field(3, description="a landmark keeps at least so many photos [count]")
 
 
 class CentroidsConfig(Settings):
@@ -195,6 +145,9 @@ class EvaluationConfig(Settings):
     pictures: Annotated[int, Field(ge=0)] = Field(
         12, description="worst mistakes and activation maps shown in the report [count]"
     )
+    map: Literal["tsne", "umap", "pca"] = Field(
+        "tsne", description="method of the report's map of embeddings; 'umap' needs the extra of that name"
+    )
 
 
 class RegistryConfig(Settings):
@@ -205,15 +158,21 @@ class RegistryConfig(Settings):
     enabled: bool = Field(True, description="track in MLflow and register the recognizer")
 
 
-class RunConfig(Settings):
+class SourcedConfig(Settings):
+    """Base of the settings of a whole program: they say where photos and weights come from."""
+
+    data: DataConfig
+    network: NetworkConfig = Field(default_factory=NetworkConfig)
+
+
+class RunConfig(SourcedConfig):
     """One run of `landmark retrain`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run; its folder is <home>/runs/<name>")
     seed: int = Field(0, description="seed of everything that is random")
     home: str = Field(".landmark", description="folder for runs, caches, Prefect and MLflow; relative to the working folder")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads; 0: all")
-    data: DataConfig
-    network: NetworkConfig = Field(default_factory=NetworkConfig)
+    cleaning: CleaningConfig = Field(default_factory=CleaningConfig)
     training: TrainingConfig
     centroids: CentroidsConfig = Field(default_factory=CentroidsConfig)
     index: IndexConfig = Field(default_factory=IndexConfig)

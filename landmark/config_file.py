@@ -6,22 +6,30 @@ Unknown keys, wrong types and impossible combinations are refused before any wor
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_origin
 
 import yaml
 from pydantic import ValidationError
 
-from landmark.config import RunConfig
+from landmark.config import RunConfig, SourcedConfig
 from landmark.errors import UsageError
+
+Config = TypeVar("Config", bound=SourcedConfig)
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConfig:
+    """`read_config` of a run."""
+    return read_config(path, overrides or [], RunConfig)
+
+
+def read_config(path: str | Path, overrides: list[str], model: type[Config]) -> Config:
     """Read a config, apply `KEY=VALUE` overrides, resolve its paths against its own folder, and check it.
 
     Args:
         path: YAML file.
         overrides: dotted keys with values in YAML, e.g. `calibration.specificity=0.995`,
             `training.stages.0.epochs=2`.
+        model: the settings that the file holds.
 
     Raises:
         UsageError: unreadable file, unknown key, wrong type or impossible value; names the key's path.
@@ -37,12 +45,12 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConf
         raise UsageError(f"config {file}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise UsageError(f"config {file}: expected keys and values at the top, got {type(values).__name__}")
-    for override in overrides or []:
+    for override in overrides:
         _override(values, " ".join(override.split()))
     try:
-        config = RunConfig.model_validate(values)
+        config = model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"config {file}: {_explain(error)}") from error
+        raise UsageError(f"config {file}: {_explain(error, model)}") from error
     return _resolve_paths(config, file.parent)
 
 
@@ -78,30 +86,36 @@ def _item(node: list[Any], part: str, key: str) -> Any:
     return node[int(part)]
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, model: type[SourcedConfig]) -> str:
     """All problems of a config in one line: path, what is wrong, what is allowed."""
     problems = []
     for item in error.errors():
         path = ".".join(" ".join(str(part).split()) for part in item["loc"]) or "(top)"
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            message = f"unknown key; allowed here: {', '.join(_allowed(item['loc'][:-1]))}"
+            message = f"unknown key; allowed here: {', '.join(_allowed(item['loc'][:-1], model))}"
         problems.append(f"{path}: {message}")
     return "; ".join(problems)
 
 
-def _allowed(path: tuple[int | str, ...]) -> list[str]:
-    model: Any = RunConfig
+def _allowed(path: tuple[int | str, ...], top: type[SourcedConfig]) -> list[str]:
+    model: Any = top
     for part in path:
         if isinstance(part, int):
             continue
+        if not hasattr(model, "model_fields"):  # a mapping's value: the key was this part
+            model = model.__args__[1]
+            continue
         annotation = model.model_fields[part].annotation
+        if get_origin(annotation) is dict:
+            model = annotation
+            continue
         arguments = getattr(annotation, "__args__", ())
         model = arguments[0] if arguments else annotation
     return sorted(model.model_fields)
 
 
-def _resolve_paths(config: RunConfig, folder: Path) -> RunConfig:
+def _resolve_paths(config: Config, folder: Path) -> Config:
     def resolve(value: str | None) -> str | None:
         if value is None or "://" in value or Path(value).is_absolute():
             return value

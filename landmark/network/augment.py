@@ -88,35 +88,44 @@ def augmentation(size: int, settings: TrainingConfig) -> v2.Compose:
     )
 
 
-class TrainingPhotos(Dataset[tuple[Tensor, int]]):
-    """Augmented photos of one epoch, uint8 [size, size, 3], with their class indices.
+class TrainingPhotos(Dataset[tuple[Tensor, int, int]]):
+    """Augmented photos of one epoch, uint8 [size, size, 3], with their class indices and which photo each is.
 
+    Where several views of each are wanted, the draws are repeated as often: draw n + i is another view of draw i of n.
     Each draw's randomness comes from its own seed, so that it does not depend on which process or worker makes it.
 
     Args:
         pixels: the decoded photos.
-        positions: rows of `pixels` in the order in which they are drawn [draws].
-        targets: class index of each draw [draws].
+        photos: rows of `pixels` [n].
+        targets: class index of each photo [n].
+        draws: positions in `photos` in the order in which they are drawn [draws].
         transform: uint8 [3, h, w] -> uint8 [3, s, s].
         seed: of the epoch.
     """
 
     def __init__(
-        self, pixels: Pixels, positions: NDArray[np.int64], targets: NDArray[np.int64], transform: v2.Compose, seed: int
+        self,
+        pixels: Pixels,
+        photos: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        draws: NDArray[np.int64],
+        transform: v2.Compose,
+        seed: int,
     ) -> None:
-        self.pixels, self.positions, self.targets = pixels, positions, targets
+        self.pixels, self.photos, self.targets, self.draws = pixels, photos, targets, draws
         self.transform, self.seed = transform, seed
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.draws)
 
-    def __getitem__(self, draw: int) -> tuple[Tensor, int]:
-        image = torch.from_numpy(self.pixels[int(self.positions[draw])]).permute(2, 0, 1)
+    def __getitem__(self, draw: int) -> tuple[Tensor, int, int]:
+        row = int(self.draws[draw])
+        image = torch.from_numpy(self.pixels[int(self.photos[row])]).permute(2, 0, 1)
         # As torch.random.fork_rng would, at a hundredth of its time: it takes longer than the augmentation.
         generator = torch.default_generator
         state = generator.get_state()
         generator.manual_seed(self.seed * 1_000_003 + draw)
         try:
-            return self.transform(image).permute(1, 2, 0), int(self.targets[draw])
+            return self.transform(image).permute(1, 2, 0), int(self.targets[row]), row
         finally:
             generator.set_state(state)

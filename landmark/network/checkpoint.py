@@ -24,7 +24,7 @@ class Checkpoint:
         stage: the stage in progress.
         epoch: epochs of it that are done.
         step: optimiser steps since the start of training.
-        learner: parameters and buffers, without what never changes.
+        learner: parameters, buffers and the objective's own state, without what never changes.
         optimizer: state of the optimiser of this stage.
         precision: state of mixed precision (the gradient scaler of 16-mixed).
         curves: rows of the training curves so far.

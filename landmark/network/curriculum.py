@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from landmark.config import RunConfig, StageConfig
 from landmark.errors import UsageError
-from landmark.network.losses import NON_LANDMARK
+from landmark.network.objectives import NON_LANDMARK
 from landmark.photos.catalog import Catalog
 
 

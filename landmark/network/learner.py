@@ -8,34 +8,41 @@ import torch
 from torch import Tensor, nn
 
 from landmark.config import TrainingConfig
-from landmark.network.losses import Centres, ClassHead
 from landmark.network.network import Network
+from landmark.network.objectives import Centres, Objective
 
 
 class Learner(nn.Module):
-    """What is trained: the tuned part of the network, the classifier and the centres."""
+    """What is trained: the tuned part of the network, the objective with what it learns (a classifier, e.g.), the centres."""
 
-    def __init__(self, network: Network, head: ClassHead, centres: Centres) -> None:
+    def __init__(self, network: Network, head: Objective, centres: Centres) -> None:
         super().__init__()
         self.network, self.head, self.centres = network, head, centres
 
-    def forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Embeddings [n, dim], classification loss and centre loss of uint8 images [n, h, w, 3] with class indices [n]."""
+    def forward(self, images: Tensor, targets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings [n, dim], the objective's loss and the centre loss of a batch.
+
+        Args:
+            images: uint8 [n, h, w, 3].
+            targets: class indices [n].
+            rows: position of each photo among the stage's photos [n].
+        """
         embeddings = self.network.tuned(self.network.normalise(images))
         # Angles and logarithms of half-precision numbers lose what the margin needs.
         with torch.autocast(images.device.type, enabled=False):
             embeddings = embeddings.float()
-            return embeddings, self.head(embeddings, targets), self.centres(embeddings, targets)
+            return embeddings, self.head(embeddings, targets, rows), self.centres(embeddings, targets)
 
     def changing_state(self) -> dict[str, Tensor]:
-        """Parameters and buffers without the frozen pretrained copy, which never changes."""
+        """Parameters, buffers and the objective's own state, without the frozen pretrained copy, which never changes."""
         return {name: value for name, value in self.state_dict().items() if not name.startswith("network.anchor.")}
 
 
 def make_optimizer(learner: Learner, learning_rate: float, settings: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW over what is not frozen; each group keeps its peak rate under `peak`.
 
-    Neck, pooling and classifier are new and take `head_rate` times the backbone's rate; biases and norms are not decayed.
+    Neck, pooling, objective and centres are new and take `head_rate` times the backbone's rate; biases and norms are not
+    decayed.
 
     Args:
         learner: its parameters that require a gradient are stepped.

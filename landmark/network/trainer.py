@@ -21,14 +21,14 @@ from torch.utils.data import DataLoader
 from landmark.cache import locked
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError
-from landmark.network.aspects import find_aspects, means_of
 from landmark.network.augment import Pixels, TrainingPhotos, augmentation
 from landmark.network.checkpoint import Checkpoint
 from landmark.network.curriculum import Stage, resolve_stages, training_digest, training_table
 from landmark.network.distributed import barrier, broadcast, rank, synchronise_batch_norm, world_size
 from landmark.network.learner import Learner, make_optimizer, rate_factor
-from landmark.network.losses import NON_LANDMARK, Centres, ClassHead
 from landmark.network.network import Network
+from landmark.network.objectives import NON_LANDMARK, Centres, make_objective
+from landmark.network.refresh import embed_photos, place_centres
 from landmark.network.sampler import epoch_batches
 from landmark.photos.catalog import Catalog
 from landmark.storage import atomic_file
@@ -89,10 +89,9 @@ class Trainer:
         barrier()
 
     def _enter(self, number: int, stage: Stage, before: Learner | None) -> Learner:
-        """New classes enter: the head grows, the centres are placed, new rows start at the centres."""
+        """New classes enter: a classifier grows, the centres are placed, new rows start at the centres."""
         torch.manual_seed(hash((self.config.seed, number)) % 2**63)  # not carried along: a resume starts the rows alike
-        head = ClassHead(len(stage.classes) + 1, self.network.dim, self.settings)
-        learner = Learner(self.network, head, Centres(self.network.dim))
+        learner = self._learner(stage, Centres(self.network.dim, self.settings))
         self._prepare(stage)
         learner.to(self.fabric.device)
         self._refresh(stage, learner)
@@ -102,10 +101,14 @@ class Trainer:
         learner.head.fill(None if before is None else before.head, first_rows)
         return learner
 
+    def _learner(self, stage: Stage, centres: Centres) -> Learner:
+        counts = np.bincount(stage.targets, minlength=len(stage.classes) + 1).astype(np.int64)
+        return Learner(self.network, make_objective(self.settings, counts, self.network.dim), centres)
+
     def _restore(self, stage: Stage, checkpoint: Checkpoint) -> Learner:
-        centres = Centres(self.network.dim)
+        centres = Centres(self.network.dim, self.settings)
         centres.place(checkpoint.learner["centres.vectors"], checkpoint.learner["centres.classes"])
-        learner = Learner(self.network, ClassHead(len(stage.classes) + 1, self.network.dim, self.settings), centres)
+        learner = self._learner(stage, centres)
         learner.load_state_dict(checkpoint.learner, strict=False)
         self._prepare(stage)
         learner.to(self.fabric.device)
@@ -124,6 +127,7 @@ class Trainer:
         for epoch in range(checkpoint.epoch if checkpoint else 0, settings.epochs):
             if settings.refresh_every and epoch and epoch % settings.refresh_every == 0:
                 self._refresh(stage, learner)
+            learner.head.begin_epoch(epoch, settings.epochs, lambda: self._embed(stage, learner, np.arange(len(stage.rows))))
             learner.train()
             row = self._epoch(number, epoch, stage, learner, module, wrapped, weight)
             self.curves.append(row)
@@ -142,20 +146,21 @@ class Trainer:
     ) -> dict[str, Any]:
         # Seeded here, not carried along: dropout is then the same after a resume.
         torch.manual_seed(hash((self.config.seed, number, epoch, rank())) % 2**63)
-        total = stage.settings.epochs * len(self._batches(number, epoch, stage))
+        batches = self._batches(number, epoch, stage, learner)
+        total = stage.settings.epochs * len(batches)
         sums, started, steps = torch.zeros(4), time.perf_counter(), 0
-        for images, targets in self._loader(number, epoch, stage):
+        for images, targets, rows in self._loader(number, epoch, stage, learner.head.views, batches):
             done = epoch * (total // stage.settings.epochs) + steps
             factor = rate_factor(done, total, stage.settings.epochs, self.settings.warmup, self.settings.schedule)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor
             optimizer.zero_grad()
-            embeddings, class_loss, centre_loss = module(images, targets)
+            embeddings, class_loss, centre_loss = module(images, targets, rows)
             loss = class_loss + weight * centre_loss
             self.fabric.backward(loss)
             optimizer.step()
             learner.centres.move(self._everyone(embeddings), self._everyone(targets), self.settings.centre_rate)
-            correct = (learner.head.predict(embeddings.detach()) == targets).float().mean()
+            correct = learner.head.correct(embeddings.detach(), targets)
             sums += torch.stack([loss.detach(), class_loss.detach(), centre_loss.detach(), correct]).cpu()
             steps += 1
         self.step += steps
@@ -183,49 +188,44 @@ class Trainer:
         assert isinstance(gathered, Tensor)
         return gathered.flatten(0, 1)
 
-    def _batches(self, number: int, epoch: int, stage: Stage) -> NDArray[np.int64]:
+    def _batches(self, number: int, epoch: int, stage: Stage, learner: Learner) -> NDArray[np.int64]:
         return epoch_batches(
             stage.targets,
-            batch_size=self.settings.batch_size,
-            power=self.settings.landmark_power,
-            non_landmark_share=self.settings.non_landmark_share,
+            settings=self.settings,
+            sampler=learner.head.sampler,
+            clusters=learner.head.clusters,
             seed=(self.config.seed, number, epoch),
         )
 
-    def _loader(self, number: int, epoch: int, stage: Stage) -> Iterator[tuple[Tensor, Tensor]]:
-        draws = self._batches(number, epoch, stage)
-        order = draws.ravel()
+    def _loader(
+        self, number: int, epoch: int, stage: Stage, views: int, batches: NDArray[np.int64]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         dataset = TrainingPhotos(
-            self._pixels(stage), stage.rows[order], stage.targets[order],
+            self._pixels(stage), stage.rows, stage.targets, np.tile(batches.ravel(), views),
             augmentation(self._size(stage), self.settings),
             seed=(self.config.seed * 1009 + number) * 10_007 + epoch,
         )  # fmt: skip
-        mine = np.arange(len(order)).reshape(draws.shape)[:, rank() :: world_size()].tolist()
-        loader = DataLoader(dataset, batch_sampler=mine, num_workers=self.settings.workers)
-        for images, targets in loader:
-            yield images.to(self.fabric.device), targets.to(self.fabric.device)
+        draws = np.arange(batches.size).reshape(batches.shape)
+        # Photos are compared within a process: a landmark's, which lie side by side, stay together.
+        if self.settings.method.sampler == "per_class":
+            mine = np.array_split(draws, world_size(), axis=1)[rank()]
+        else:
+            mine = draws[:, rank() :: world_size()]
+        mine = np.concatenate([mine + view * batches.size for view in range(views)], axis=1)
+        loader = DataLoader(dataset, batch_sampler=mine.tolist(), num_workers=self.settings.workers)
+        for images, targets, rows in loader:
+            yield images.to(self.fabric.device), targets.to(self.fabric.device), rows.to(self.fabric.device)
 
-    @torch.no_grad()
     def _refresh(self, stage: Stage, learner: Learner) -> None:
-        """Embed the stage's landmark photos as they are, cluster each landmark, put the centres at the cluster means."""
+        """Embed the stage's landmark photos as they are and put the centres at the means of their clusters."""
+        landmarks = np.flatnonzero(stage.targets != NON_LANDMARK)
+        embeddings = self._embed(stage, learner, landmarks)
+        place_centres(learner.centres, embeddings, stage.targets[landmarks], self.settings, self.config.centroids)
+
+    def _embed(self, stage: Stage, learner: Learner, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         learner.eval()
-        chosen = np.flatnonzero(stage.targets != NON_LANDMARK)
-        mine = chosen[rank() :: world_size()]
-        pixels, parts = self._pixels(stage), []
-        for start in range(0, len(mine), self.settings.batch_size):
-            batch = np.stack([pixels[int(stage.rows[i])] for i in mine[start : start + self.settings.batch_size]])
-            images = torch.from_numpy(batch).to(self.fabric.device)
-            parts.append(self.network.tuned(self.network.normalise(images)).cpu().numpy())
-        embeddings = np.zeros((len(stage.targets), self.network.dim), np.float32)
-        for positions, vectors in _gather((mine, np.concatenate(parts) if parts else embeddings[:0])):
-            embeddings[positions] = vectors
-        placed: tuple[list[NDArray[np.float32]], list[int]] = ([], [])
-        for index in range(1, len(stage.classes) + 1):
-            own = embeddings[stage.targets == index]
-            means = means_of(own, find_aspects(own, self.config.centroids))
-            placed[0].append(means)
-            placed[1].extend([index] * len(means))
-        learner.centres.place(torch.from_numpy(np.concatenate(placed[0])), torch.tensor(placed[1]))
+        batch = self.settings.batch_size
+        return embed_photos(self.network, self._pixels(stage), stage.rows[chosen], batch, self.fabric.device)
 
     def _size(self, stage: Stage) -> int:
         return stage.settings.image_size or self.config.network.image_size
@@ -252,11 +252,3 @@ class Trainer:
         ).save(self.out / "checkpoint.pt")
         with atomic_file(self.out / "curves.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in self.curves))
-
-
-def _gather(mine: tuple[NDArray[np.int64], NDArray[np.float32]]) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    if world_size() == 1:
-        return [mine]
-    everyone: list[Any] = [None] * world_size()
-    torch.distributed.all_gather_object(everyone, mine)
-    return everyone

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from landmark.config import RunConfig, Settings
 from landmark.errors import UsageError
 from landmark.run import Step, fingerprint
-from landmark.storage import sha256_file
+from landmark.storage import exists, read_bytes, sha256_file
 
 ARTEFACTS = {
     "metrics.json": "evaluate/metrics.json",
@@ -19,14 +21,24 @@ ARTEFACTS = {
 }
 """Name in the run's folder -> where it lies in a step's output."""
 
+RAW_CATALOG = "raw_catalog"
+"""The catalog as it was read, where the catalog that everything else sees is a cleaned one."""
+
+
+def artefacts(config: RunConfig) -> dict[str, str]:
+    """`ARTEFACTS`, and what a run with cleaning has besides."""
+    cleaning = {name: f"catalog/{name}" for name in ("cleaning.parquet", "cleaning.html")}
+    return {**ARTEFACTS, **(cleaning if config.cleaning.rounds else {})}
+
 
 def plan(config: RunConfig) -> list[Step]:
     """The steps that a config asks for, each after those it depends on."""
     steps = []
     if generated(config):
         steps.append(Step("world", "1", "landmark.steps.photos:world", _world))
+    read = Step("catalog", "2", "landmark.steps.photos:catalog", _catalog, ("world",) if steps else ())
+    steps += _cleaning(config, read) if config.cleaning.rounds else [read]
     steps += [
-        Step("catalog", "2", "landmark.steps.photos:catalog", _catalog, ("world",) if steps else ()),
         Step("train", "1", "landmark.steps.training:train", _train, ("catalog.training",), resumes=True),
         Step("embed", "1", "landmark.steps.embedding:embed", _nothing, ("catalog", "train")),
         Step("centroids", "1", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
@@ -61,6 +73,38 @@ def plan(config: RunConfig) -> list[Step]:
     return steps
 
 
+def _cleaning(config: RunConfig, read: Step) -> list[Step]:
+    """The rounds: each cleans the catalog as it was read, by a network trained on what the round before kept of it."""
+    steps = [replace(read, name=RAW_CATALOG)]
+    for number in range(1, config.cleaning.rounds + 1):
+        inputs: tuple[str, ...] = (RAW_CATALOG,)
+        if number > 1:
+            kept = clean_step(number - 1)
+            network = Step(
+                train_step(number - 1),
+                "1",
+                "landmark.steps.training:train_round",
+                _train,
+                (f"{kept}.training",),
+                resumes=True,
+            )
+            steps.append(network)
+            inputs += (kept, network.name)
+        steps.append(Step(clean_step(number), "1", "landmark.steps.cleaning:clean_round", _clean, inputs))
+    last = clean_step(config.cleaning.rounds)
+    return [*steps, Step("catalog", "1", "landmark.steps.cleaning:cleaned_catalog", _nothing, (last,))]
+
+
+def clean_step(number: int) -> str:
+    """Name of the step that is a round of cleaning."""
+    return f"clean_{number}"
+
+
+def train_step(number: int) -> str:
+    """Name of the step that trains on what a round of cleaning kept, for the next one."""
+    return f"train_{number}"
+
+
 def generated(config: RunConfig) -> bool:
     """Whether the run makes its own photos."""
     return config.data.format == "world" and config.data.source is None
@@ -85,7 +129,17 @@ def _world(config: RunConfig) -> dict[str, Any]:
 
 
 def _catalog(config: RunConfig) -> dict[str, Any]:
-    return {"data": _dump(config.data, "world"), "seed": config.seed, "photos": fingerprint(data_of(config))}
+    return {"data": _dump(config.data, "world", "references"), "seed": config.seed, "photos": fingerprint(data_of(config))}
+
+
+def _clean(config: RunConfig) -> dict[str, Any]:
+    # With or without further rounds, one round comes out the same.
+    settings = _dump(config.cleaning, "rounds")
+    if (references := config.data.references) is not None:
+        if not exists(references):
+            raise UsageError(f"data.references: {references} does not exist; paths in a config are relative to its folder")
+        settings["references"] = hashlib.sha256(read_bytes(references)).hexdigest()
+    return {"cleaning": settings, "network": _network(config, "dim", "keep_pretrained"), "seed": config.seed}
 
 
 def _network(config: RunConfig, *leave: str) -> dict[str, Any]:

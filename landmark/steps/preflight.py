@@ -6,6 +6,7 @@ from pathlib import Path
 
 from landmark.config import RunConfig
 from landmark.errors import UsageError
+from landmark.evaluation.embedding_map import check_method
 from landmark.evaluation.galleries import Split
 from landmark.network.backbone import create_backbone, parameter_stages
 from landmark.network.curriculum import resolve_stages
@@ -19,8 +20,10 @@ def check_settings(config: RunConfig) -> None:
     """Check what the config says of the network.
 
     Raises:
-        UsageError: no such backbone or weights, or a stage freezes more than there is; names the key.
+        UsageError: no such backbone or weights, a stage freezes more than there is, there are more learners than the
+            embedding can be divided among, or the map's method is not installed; names the key.
     """
+    check_method(config.evaluation.map)
     network = config.network
     backbone = create_backbone(network.backbone, network.image_size)
     load_pretrained(backbone, network.backbone, network.pretrained, network.image_size)
@@ -31,6 +34,12 @@ def check_settings(config: RunConfig) -> None:
                 f"training.stages.{position}.freeze: '{config.network.backbone}' has {stages} stages, so 0 to {stages}, "
                 f"not {stage.freeze}"
             )
+    learners = config.training.learners
+    if config.training.loss == "divide_and_conquer" and learners > network.dim // 2:
+        raise UsageError(
+            f"training.learners {learners}: each takes at least 2 dimensions, and network.dim is {network.dim}; "
+            f"at most {network.dim // 2}"
+        )
 
 
 def check_catalog(config: RunConfig, file: Path) -> None:

@@ -38,6 +38,16 @@ def train(work: Work) -> Mapping[str, Any]:
     return _train(work, Catalog.load(work.file("catalog", CATALOG)))
 
 
+def train_round(work: Work) -> Mapping[str, Any]:
+    """Train on what a round of cleaning kept, for the round after it; goes on as `train` does.
+
+    Returns:
+        facts: digest (the network's fingerprint).
+    """
+    (kept,) = work.inputs
+    return _train(work, Catalog.load(work.file(kept, CATALOG)))
+
+
 def train_left_out(work: Work) -> Mapping[str, Any]:
     """Train on a catalog without every n-th landmark.
 

@@ -16,8 +16,8 @@ import torch
 
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError
-from landmark.network.losses import NON_LANDMARK
 from landmark.network.network import Network
+from landmark.network.objectives import NON_LANDMARK
 from landmark.network.trainer import Trainer
 from landmark.network.training import train, training_key
 from landmark.photos.catalog import Catalog

@@ -1,8 +1,6 @@
-"""The losses against hand calculations, plain loops and pytorch's own gradients."""
+"""The pull to the centres against hand calculations, plain loops and pytorch's own gradients."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -10,20 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landmark.config import StageConfig, TrainingConfig
-from landmark.network.losses import Centres, ClassHead
+from landmark.network.objectives import Centres
+from tests.network.objectives.samples import training, unit_rows
+
+REFRESHED, LEARNED = training(), training(centre_update="learned")
 
 
-def training(**changes: object) -> TrainingConfig:
-    return TrainingConfig.model_validate({"stages": [StageConfig(name="all")], **changes})
-
-
-def unit_rows(*rows: list[float]) -> torch.Tensor:
-    return torch.nn.functional.normalize(torch.tensor(rows, dtype=torch.float32), dim=1)
-
-
-def test_centre_loss_of_a_hand_calculated_batch() -> None:
-    centres = Centres(2)
+@pytest.mark.parametrize("update", [REFRESHED, LEARNED], ids=["refreshed", "learned"])
+def test_centre_loss_of_a_hand_calculated_batch(update: object) -> None:
+    centres = Centres(2, update)
     centres.place(unit_rows([1, 0], [0, 1], [-1, 0]), torch.tensor([1, 1, 2]))
     photos = unit_rows([1, 0], [0.6, 0.8], [0, 1], [0, -1])
     targets = torch.tensor([1, 1, 2, 0])
@@ -33,7 +26,7 @@ def test_centre_loss_of_a_hand_calculated_batch() -> None:
 
 
 def test_non_landmarks_are_not_pulled_and_never_have_a_centre() -> None:
-    centres = Centres(2)
+    centres = Centres(2, REFRESHED)
     centres.place(unit_rows([1, 0]), torch.tensor([1]))
     photos = unit_rows([0, 1], [1, 1]).requires_grad_()
     centres(photos, torch.tensor([0, 1])).backward()
@@ -45,7 +38,7 @@ def test_non_landmarks_are_not_pulled_and_never_have_a_centre() -> None:
 
 
 def test_centre_loss_gradient() -> None:
-    centres = Centres(3)
+    centres = Centres(3, REFRESHED)
     centres.place(torch.eye(3), torch.tensor([1, 1, 2]))
     photos = torch.randn(5, 3, requires_grad=True, generator=torch.Generator().manual_seed(0))
     targets = torch.tensor([1, 2, 0, 1, 2])
@@ -70,7 +63,7 @@ def test_centres_move_by_wens_rule(seed: int, rate: float) -> None:
     photos = random.normal(size=(12, 6))
     photos /= np.linalg.norm(photos, axis=1, keepdims=True)
     targets = random.integers(0, 4, 12)
-    centres = Centres(6)
+    centres = Centres(6, REFRESHED)
     centres.place(torch.tensor(start, dtype=torch.float32), torch.tensor(classes))
     centres.move(torch.tensor(photos, dtype=torch.float32), torch.tensor(targets), rate)
     moved = start.copy()
@@ -86,36 +79,28 @@ def test_centres_move_by_wens_rule(seed: int, rate: float) -> None:
     np.testing.assert_allclose(centres.vectors.numpy(), moved, atol=1e-5)
 
 
-def test_softmax_is_cross_entropy_of_scaled_cosines() -> None:
-    head = ClassHead(3, 2, training(loss="softmax", scale=10.0))
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]))
-    # cosines of (0.6, 0.8) with the three rows: 0.6, 0.8, -0.6
-    logits = [6.0, 8.0, -6.0]
-    expected = -8.0 + math.log(sum(math.exp(value) for value in logits))
-    assert head(unit_rows([0.6, 0.8]), torch.tensor([1])).item() == pytest.approx(expected, abs=1e-5)
+def test_learned_centres_are_stepped_by_the_optimiser_and_not_by_wens_rule() -> None:
+    centres = Centres(2, LEARNED)
+    centres.place(unit_rows([1, 0], [0, 1]), torch.tensor([1, 2]))
+    assert [name for name, _ in centres.named_parameters()] == ["vectors"]
+    photos, targets = unit_rows([0.6, 0.8], [1, 0]), torch.tensor([1, 0])
+    centres.move(photos, targets, 0.5)
+    assert torch.equal(centres.vectors.detach(), torch.eye(2))
+    centres(photos, targets).backward()
+    # (1/2n) |x - c / |c||^2 with n = 2: the part of (c - x) / n that lies along the sphere at c = (1, 0) is (0, -0.8) / 2.
+    torch.testing.assert_close(centres.vectors.grad, torch.tensor([[0.0, -0.4], [0.0, 0.0]]))
+    torch.optim.SGD(centres.parameters(), lr=1.0).step()
+    assert (photos[0] @ centres.units()[0]).item() > 0.6, "it went towards the photo"
+    torch.testing.assert_close(centres.units().norm(dim=1), torch.ones(2))
 
 
-def test_arcface_adds_the_margin_to_the_angle_of_the_nearest_own_subcentre() -> None:
-    head = ClassHead(2, 2, training(loss="subcenter_arcface", scale=8.0, margin=0.3, subcenters=2))
-    angles = [0.2, 1.5, 2.0, 3.0]  # class 0: 0.2 and 1.5; class 1: 2.0 and 3.0
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor([[math.cos(a) for a in angles], [math.sin(a) for a in angles]]))
-    photo = unit_rows([math.cos(0.5), math.sin(0.5)])
-    own, other = 8 * math.cos(0.3 + 0.3), 8 * math.cos(1.5)
-    expected = -own + math.log(math.exp(own) + math.exp(other))
-    assert head(photo, torch.tensor([0])).item() == pytest.approx(expected, abs=1e-4)
-    assert head.predict(photo).tolist() == [0]
-
-
-@pytest.mark.parametrize("loss", ["softmax", "cosface", "arcface", "subcenter_arcface"])
-def test_a_growing_head_keeps_what_it_learned_and_starts_new_classes_at_their_means(loss: str) -> None:
-    settings_ = training(loss=loss)
-    small, large = ClassHead(2, 4, settings_), ClassHead(3, 4, settings_)
-    mean = unit_rows([0, 0, 0, 1])
-    large.fill(small, {1: unit_rows([1, 0, 0, 0]), 2: mean})
-    known = small.weight.shape[1]
-    assert torch.equal(large.weight[:, :known], small.weight)
-    assert large.predict(mean).tolist() == [2]
-    rows = large.weight[:, known:].T
-    assert len(torch.unique(rows.round(decimals=6), dim=0)) == len(rows), "equal rows would stay equal for ever"
+@pytest.mark.parametrize("update", [REFRESHED, LEARNED], ids=["refreshed", "learned"])
+def test_a_batch_without_a_centre_has_a_zero_loss_with_a_gradient(update: object) -> None:
+    centres = Centres(2, update)
+    photos = unit_rows([0, 1]).requires_grad_()
+    for _ in range(2):  # without any centres, and with none for this photo
+        loss = centres(photos, torch.tensor([0]))
+        loss.backward()
+        assert loss.item() == 0
+        assert all(parameter.grad is not None for parameter in centres.parameters())
+        centres.place(unit_rows([1, 0]), torch.tensor([1]))
