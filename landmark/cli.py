@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from landmark.console import guard, print_table, set_up_logging, show, stdout_for_results
+from landmark.gldv2_command import gldv2
+from landmark.options import Debug, Home, Json, Model, Name
+from landmark.options import use_home as _use
 
 app = typer.Typer(
     name="landmark",
@@ -21,12 +23,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Versions in the registry: list, promote, rollback.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every log line.")]
-Home = Annotated[str, typer.Option(envvar="LANDMARK_HOME", help="Folder of runs, caches and registry.")]
-Model = Annotated[str, typer.Argument(help="Recognizer: folder, s3://..., or models:/NAME@ALIAS.")]
-Name = Annotated[str, typer.Option("--name", help="Name of the registered model.")]
+app.add_typer(gldv2, name="gldv2")
 
 
 @app.command()
@@ -112,6 +109,9 @@ def evaluate(
     model: Model,
     catalog: Annotated[str, typer.Argument(help="Catalog with a test split (.parquet); s3:// allowed.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json and report.html.")],
+    distractors: Annotated[
+        str | None, typer.Option(help="Embeddings (.npy), or a folder of such or of photos: identification among them too.")
+    ] = None,
     home: Home = ".landmark",
     json: Json = False,
     debug: Debug = False,
@@ -122,8 +122,55 @@ def evaluate(
     with stdout_for_results():
         from landmark.commands import evaluate_model
 
-        metrics = evaluate_model(model, catalog, out, Path(home))
+        metrics = evaluate_model(model, catalog, out, Path(home), distractors)
     show(metrics, json, lambda found: print_table(str(out), ["figure", "value"], [[k, f"{v:.4g}"] for k, v in found.items()]))
+
+
+@app.command()
+def revisited(
+    model: Annotated[str | None, typer.Argument(help="Recognizer: folder, s3://..., or models:/NAME@ALIAS.")] = None,
+    *,
+    gnd: Annotated[str, typer.Option(help="Ground truth: the published .pkl, or JSON with the same keys.")],
+    images: Annotated[str | None, typer.Option(help="Folder with NAME.jpg (or jpg/NAME.jpg) of database and queries.")] = None,
+    ranks: Annotated[str | None, typer.Option(help="Rankings made elsewhere: .npy, int [results, queries].")] = None,
+    distractors: Annotated[list[str] | None, typer.Option(help="Folder of photos, or embeddings (.npy); repeatable.")] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="standard, our-classes, revised-junk; repeatable.")] = None,
+    classes: Annotated[str | None, typer.Option(help="our-classes: CSV query,landmark (the model's landmark ids).")] = None,
+    moved: Annotated[str | None, typer.Option(help="revised-junk: CSV query,photo of what becomes junk.")] = None,
+    leave_out: Annotated[str | None, typer.Option(help="Text, a query or landmark a line: score also without them.")] = None,
+    whole_query: Annotated[bool, typer.Option("--whole-query", help="Do not crop the queries: not the protocol.")] = False,
+    scales: Annotated[str, typer.Option(help="Factors of the input size to average over, e.g. 1,0.7071,1.4142.")] = "1",
+    whiten: Annotated[
+        str | None, typer.Option(help="Whitening (.npz), or what to learn it from: embeddings (.npy) or folder.")
+    ] = None,
+    per_query: Annotated[str | None, typer.Option(help="CSV to write: the scores of each query.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for revisited.json, per_query.csv, whitening.npz.")] = None,
+    home: Home = ".landmark",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure on Revisited Oxford or Paris: mAP, mP@1, 5, 10 at Easy, Medium and Hard."""
+    set_up_logging(debug)
+    _use(home)
+    with stdout_for_results():
+        from landmark import revisited_command as command
+
+        options = command.Options(
+            gnd=gnd,
+            model=model,
+            ranks=ranks,
+            images=images,
+            distractors=tuple(distractors or ()),
+            protocols=tuple(protocol or ()),
+            classes=classes,
+            moved=moved,
+            leave_out=leave_out,
+            whole_query=whole_query,
+            scales=command.parse_scales(scales),
+            whiten=whiten,
+        )
+        result = command.revisited(options, Path(home), out, per_query)
+    show(result, json, command.print_scores)
 
 
 @app.command()
@@ -148,6 +195,42 @@ def recognize(
         print_table(model, columns, cells)
 
     show({"model": model, "photos": rows}, json, render)
+
+
+@app.command()
+def explain(
+    model: Model,
+    photos: Annotated[list[str], typer.Argument(help="Photos, or folders of photos.")],
+    out: Annotated[str, typer.Option(help="Folder for the pictures; s3:// allowed.")],
+    catalog: Annotated[
+        str | None, typer.Option(help="Catalog (.parquet) to look for the nearest photos in; its map is drawn too.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="Of the pictures: png or svg.")] = "png",
+    neighbours: Annotated[int, typer.Option(help="Nearest photos a picture.", min=0, max=12)] = 6,
+    map: Annotated[str, typer.Option(help="Method of the map: tsne, umap or pca.")] = "tsne",
+    home: Home = ".landmark",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a picture for each photo: where the recognizer looks, the nearest centroid, the nearest photos."""
+    set_up_logging(debug)
+    _use(home)
+    with stdout_for_results():
+        from landmark.commands import load_recognizer
+        from landmark.photos.catalog import Catalog
+        from landmark.steps.explain import explain_files, explain_options
+
+        options = explain_options(format, neighbours, map)
+        photos_known = None if catalog is None else Catalog.load(catalog)
+        result = explain_files(load_recognizer(model), photos, out, Path(home), photos_known, options)
+    columns = ["photo", "picture", "landmark", "confidence", "similarity", "reason"]
+
+    def render(made: dict[str, Any]) -> None:
+        rows = [*made["explained"], *({"photo": bad["photo"], "reason": bad["reason"]} for bad in made["unreadable"])]
+        cells = [[f"{v:.3f}" if isinstance(v := row.get(c, ""), float) else str(v) for c in columns] for row in rows]
+        print_table(out, columns, cells)
+
+    show(result, json, render)
 
 
 @models.command("list")
@@ -204,11 +287,6 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="A fi
     from landmark.commands import run_benchmark
 
     run_benchmark(name, context.args)
-
-
-def _use(home: str) -> None:
-    os.environ["LANDMARK_HOME"] = home
-    os.environ.setdefault("LANDMARK_CACHE", str(Path(home).resolve() / "embeddings"))
 
 
 def main() -> None:

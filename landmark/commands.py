@@ -87,25 +87,22 @@ def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
     return result
 
 
-def evaluate_model(model: str, catalog: str, out: Path, home: Path) -> dict[str, float]:
+def evaluate_model(model: str, catalog: str, out: Path, home: Path, distractors: str | None = None) -> dict[str, float]:
     """Measure a recognizer on a catalog's test split."""
     recognizer = load_recognizer(model)
     from landmark.photos.catalog import Catalog
     from landmark.steps.evaluation import evaluate_on
 
-    return evaluate_on(recognizer, Catalog.load(catalog), out, home, title=f"{model} on {catalog.rsplit('/', 1)[-1]}")
+    title = f"{model} on {catalog.rsplit('/', 1)[-1]}"
+    return evaluate_on(recognizer, Catalog.load(catalog), out, home, title, distractors)
 
 
 def recognize_photos(model: str, photos: list[str]) -> list[dict[str, Any]]:
     """A row a photo: what it shows. Folders stand for the photos in them."""
     recognizer = load_recognizer(model)
-    from landmark.photos.listing import SUFFIXES
-    from landmark.storage import is_s3, list_files
+    from landmark.steps.explain import photo_files
 
-    def folder(place: str) -> bool:
-        return not place.lower().endswith(tuple(SUFFIXES)) if is_s3(place) else Path(place).is_dir()
-
-    files = [file for photo in photos for file in (list_files(photo, SUFFIXES) if folder(photo) else [photo])]
+    files = list(photo_files(photos))
     if not files:
         raise UsageError(f"recognize: no photos in {', '.join(photos)}")
     return [{str(key): value for key, value in row.items()} for row in recognizer.recognize(files).to_dict("records")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -50,9 +52,6 @@ def explain_photos(
 ) -> list[Explained]:
     """Activation maps of a few photos; those that can't be read are left out.
 
-    A network for small photos has a map of few cells (4 x 4 of 128 pixels): where it takes other sizes too, its maps are made
-    from the photo at twice the size. The similarity is at the network's own size.
-
     Args:
         network: any backbone.
         photos: URIs [n].
@@ -60,34 +59,61 @@ def explain_photos(
         landmarks: landmark of each centroid [n].
     """
     explained = []
-    device = next(network.parameters()).device
-    size = _map_size(network)
+    size = map_size(network)
     for photo, target, landmark in zip(photos, targets, landmarks, strict=True):
         try:
             picture = decode(photo, min_side=max(SHOWN_SIDE, size)).image
         except UnreadablePhoto:
             continue
-        seen = resize(picture, network.config.image_size, network.config.resize)
-        with torch.inference_mode():
-            vector = network(network.normalise(torch.from_numpy(seen)[None].to(device)))[0].cpu().numpy()
-        heat = activation_map(network, resize(picture, size, network.config.resize), target)
-        if network.config.resize == "squash":
-            picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-            image = np.array(picture, np.uint8)
-        else:
-            image = resize(picture, min(SHOWN_SIDE, *picture.size), "crop")
-        explained.append(Explained(str(photo), str(landmark), float(vector @ target), image, heat, size))
+        similarity = float(embed_picture(network, picture) @ target)
+        image, heat = explain_picture(network, picture, target, size)
+        explained.append(Explained(str(photo), str(landmark), similarity, image, heat, size))
     return explained
 
 
-def _map_size(network: Network) -> int:
-    """Side of the input for maps [pixels]: twice the network's own where that is small, if the backbone takes it."""
+def explain_picture(
+    network: Network, picture: Image.Image, target: NDArray[np.float32], size: int | None = None
+) -> tuple[Pixels, Heat]:
+    """A picture as it is shown, and its activation map.
+
+    Args:
+        network: any backbone.
+        picture: RGB image of any size; left as it is.
+        target: unit vector [embedding_dim], the centroid to explain.
+        size: side of the input that the map is made from [pixels]; None: `map_size`.
+
+    Returns:
+        what is shown [h, w, 3], its sides `SHOWN_SIDE` at most, and the heat over it [size, size] from 0 to 1.
+    """
+    resizing = network.config.resize
+    heat = activation_map(network, resize(picture, size or map_size(network), resizing), target)
+    if resizing == "crop":
+        return resize(picture, min(SHOWN_SIDE, *picture.size), "crop"), heat
+    small = picture.copy()
+    small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    return np.array(small, np.uint8), heat
+
+
+def embed_picture(network: Network, picture: Image.Image) -> NDArray[np.float32]:
+    """Unit vector [embedding_dim] of one RGB image, by the network itself: for a few photos; `Embedder` is for many."""
+    pixels = torch.from_numpy(resize(picture, network.config.image_size, network.config.resize))[None]
+    with _in_eval_mode(network), torch.inference_mode():
+        vector: NDArray[np.float32] = network(network.normalise(pixels.to(_device(network))))[0].cpu().numpy()
+    return vector
+
+
+def map_size(network: Network) -> int:
+    """Side of the input that activation maps are made from [pixels].
+
+    A network for small photos has a map of few cells (4 x 4 of 128 pixels): where its backbone takes another size, its maps
+    are made from photos at twice the size.
+    """
     size = network.config.image_size
     if size >= FINE_ENOUGH:
         return size
     try:
-        with torch.inference_mode():
-            feature_map(network.backbone, torch.zeros(1, 3, 2 * size, 2 * size, device=next(network.parameters()).device))
+        with _in_eval_mode(network), torch.inference_mode():
+            feature_map(network.backbone, torch.zeros(1, 3, 2 * size, 2 * size, device=_device(network)))
     except (AssertionError, RuntimeError, ValueError):
         # Transformers with windows or position embeddings of one size refuse any other, each in its own way.
         return size
@@ -100,8 +126,8 @@ def activation_map(network: Network, image: Pixels, target: NDArray[np.float32] 
     The gradient of the similarity with respect to the last features, times the features, summed over channels, negative
     values dropped: HiResCAM (Draelos and Carin, arXiv 2011.08891), which unlike Grad-CAM (Selvaraju et al., ICCV 2017) does
     not average the gradient over positions: under GeM pooling it differs from one to the next. Where the pretrained
-    features are part of the embedding, their map is added to that of the tuned ones. For transformers that read their
-    class token, it is taken at the last layer whose patch tokens still matter.
+    features are part of the embedding, their map is added to that of the tuned ones. Of transformers, it is taken at the
+    last layer whose patch tokens still matter: behind it, only the class token is read.
 
     Args:
         network: any backbone.
@@ -112,17 +138,13 @@ def activation_map(network: Network, image: Pixels, target: NDArray[np.float32] 
         heat [h, w] from 0 to 1; all 0 where nothing in the photo speaks for the target.
     """
     height, width = image.shape[:2]
-    device = next(network.parameters()).device
-    training = network.training
-    network.eval()
     try:
-        with torch.enable_grad():
-            images = network.normalise(torch.from_numpy(np.ascontiguousarray(image))[None].to(device))
+        with _in_eval_mode(network), torch.enable_grad():
+            images = network.normalise(torch.from_numpy(np.ascontiguousarray(image))[None].to(_device(network)))
             evidence, score = _score(network, images, target)
             score.backward()  # type: ignore[no-untyped-call]
             heat = torch.stack([_resize(part(), height, width) for part in evidence]).sum(0)
     finally:
-        network.train(training)
         network.zero_grad(set_to_none=True)
     heat = heat.clamp(min=0)
     top = heat.max()
@@ -169,7 +191,7 @@ def _score(network: Network, images: Tensor, target: NDArray[np.float32] | None)
             embedding = unit(torch.cat([network.config.keep_pretrained * unit(pretrained), tuned], dim=1))
     if target is None:
         return parts, torch.stack([pooled.norm() for pooled in pooled_parts]).sum()
-    vector = torch.as_tensor(np.asarray(target, np.float32), device=embedding.device)
+    vector = torch.tensor(np.asarray(target, np.float32), device=embedding.device)
     if vector.shape != embedding.shape[1:]:
         raise ValueError(f"target must be [{embedding.shape[1]}], the network's embedding, got {list(vector.shape)}")
     return parts, embedding[0] @ vector
@@ -180,9 +202,11 @@ def _pool(backbone: nn.Module, images: Tensor, pool: Callable[[Tensor], Tensor])
     tokens: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 3 and output.requires_grad:
-            output.retain_grad()
-            tokens.append(output)
+        # A few models pass several tensors from block to block: tokens of two scales, or tokens and a size.
+        for part in output if isinstance(output, tuple | list) else (output,):
+            if isinstance(part, Tensor) and part.ndim == 3 and part.requires_grad:
+                part.retain_grad()
+                tokens.append(part)
 
     hooks = [module.register_forward_hook(keep) for module in backbone.modules()]
     try:
@@ -194,25 +218,54 @@ def _pool(backbone: nn.Module, images: Tensor, pool: Callable[[Tensor], Tensor])
     if features.ndim == 4:
         leaf = features.detach().float().requires_grad_()
         return lambda: _product(leaf)[0].sum(0), pool(leaf)
-    return lambda: _token_evidence(tokens, features.shape[1], _prefix_tokens(backbone)), features.float()
+    prefix = getattr(backbone, "num_prefix_tokens", None)
+    return lambda: _token_evidence(tokens, features.shape[1], prefix), features.float()
 
 
 def _product(values: Tensor) -> Tensor:
     return values.detach() * values.grad if values.grad is not None else torch.zeros_like(values)
 
 
-def _prefix_tokens(backbone: nn.Module) -> int:
-    return int(getattr(backbone, "num_prefix_tokens", 0))
+def _token_evidence(tokens: list[Tensor], channels: int, prefix: int | None) -> Tensor:
+    """Evidence [rows, columns] at the last layer whose patch tokens have a gradient; zeros [1, 1] without such a layer.
 
-
-def _token_evidence(tokens: list[Tensor], channels: int, prefix: int) -> Tensor:
-    """Evidence [rows, columns] at the last layer whose patch tokens have a gradient; zeros [1, 1] without such a layer."""
-    for output in reversed(tokens):
-        patches = _product(output)[0, prefix:]
-        side = round(len(patches) ** 0.5)
-        if output.shape[2] == channels and len(patches) > 1 and side * side == len(patches) and patches.any():
-            return patches.sum(1).view(side, side)
+    Args:
+        tokens: outputs [1, tokens, channels] of all modules, in the order in which they ran.
+        channels: of the features: layers of as many are looked at first, as others are the inside of a block.
+        prefix: tokens before the patches; None: the model doesn't say.
+    """
+    for wanted in (True, False):
+        for output in reversed(tokens):
+            side = _side(output.shape[1], prefix)
+            if side is None or (output.shape[2] == channels) != wanted:
+                continue
+            patches = _product(output)[0, -side * side :]
+            if patches.any():
+                return patches.sum(1).view(side, side)
     return torch.zeros(1, 1, device=tokens[0].device if tokens else None)
+
+
+def _side(count: int, prefix: int | None) -> int | None:
+    """Patches a side, of a square of tokens behind `prefix` others (not known: one at most); None: they are no square."""
+    for before in (0, 1) if prefix is None else (prefix,):
+        side = math.isqrt(max(count - before, 0))
+        if side > 1 and side * side == count - before:
+            return side
+    return None
+
+
+def _device(network: Network) -> torch.device:
+    return next(network.parameters()).device
+
+
+@contextlib.contextmanager
+def _in_eval_mode(network: Network) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def _resize(heat: Tensor, height: int, width: int) -> Tensor:

@@ -109,7 +109,7 @@ class OpenSet:
         Raises:
             LandmarkError: no landmark photos or no non-landmark photos to measure on.
         """
-        self._check_measurable()
+        self.check_measurable()
         accepted = self.accepted(threshold)
         landmarks, others = int(self.landmark_photo.sum()), int(self.other_photo.sum())
         right = int((accepted & self.correct).sum())
@@ -167,7 +167,7 @@ class OpenSet:
 
     def sensitivity_at(self, specificity: float) -> float:
         """Sensitivity at `threshold_at(specificity)`."""
-        self._check_measurable()
+        self.check_measurable()
         accepted = self.accepted(self.threshold_at(specificity))
         return float((accepted & self.correct).sum() / self.landmark_photo.sum())
 
@@ -175,21 +175,23 @@ class OpenSet:
         """Sensitivity and specificity at every threshold that makes a difference.
 
         Returns:
-            columns threshold (ascending, from -inf), sensitivity (falling), specificity (rising).
+            columns threshold (ascending, from -inf), sensitivity (falling), specificity (rising), each with _low and _high:
+            95 % Wilson, at each threshold by itself.
         """
-        self._check_measurable()
+        self.check_measurable()
         thresholds = np.unique(np.append(self.confidence, -np.inf))
         correct = np.sort(self.confidence[self.correct])
         others = np.sort(self.confidence[self.other_photo])
         accepted = len(correct) - np.searchsorted(correct, thresholds, side="right")
         rejected = np.searchsorted(others, thresholds, side="right")
-        return pd.DataFrame(
-            {
-                "threshold": thresholds,
-                "sensitivity": accepted / self.landmark_photo.sum(),
-                "specificity": rejected / len(others),
-            }
-        )
+        table = pd.DataFrame({"threshold": thresholds})
+        for name, count, of in (
+            ("sensitivity", accepted, int(self.landmark_photo.sum())),
+            ("specificity", rejected, len(others)),
+        ):
+            table[name] = count / of
+            table[f"{name}_low"], table[f"{name}_high"] = wilson(count, of)
+        return table
 
     def per_landmark(self, threshold: float) -> pd.DataFrame:
         """A row a landmark that is shown or given, by id.
@@ -250,7 +252,12 @@ class OpenSet:
         codes, ids = pd.factorize(np.concatenate([self.truth, self.predicted]).astype(object), sort=True)
         return codes[: len(self)], codes[len(self) :], np.asarray(ids, object)
 
-    def _check_measurable(self) -> None:
+    def check_measurable(self) -> None:
+        """Refuse a set on which sensitivity or specificity means nothing.
+
+        Raises:
+            LandmarkError: no landmark photos or no others.
+        """
         if not self.landmark_photo.any():
             raise LandmarkError("sensitivity: no test photo shows a landmark; add landmark photos to the test split")
         if not self.other_photo.any():

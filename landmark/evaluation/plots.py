@@ -1,60 +1,23 @@
-"""The figures of a report, as SVG that follows the page's colours (light or dark).
-
-Text and axes are drawn in `currentColor`, grids in the CSS variable `--grid`: outside a page they are black and grey.
-Landmark names reach the SVG as escaped text; nothing in them is read as markup or mathematics.
-"""
+"""The figures of a report, as SVG (see `drawing`): the curve, scores, training, embeddings."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from landmark.evaluation.embedding_map import CENTROID, PHOTO
+from landmark.evaluation.drawing import GREY, INK, PALETTE, new_figure, to_svg
+from landmark.evaluation.embedding_map import CENTROID, PHOTO, QUERY
+from landmark.evaluation.intervals import wilson
 from landmark.evaluation.open_set import OpenSet
 from landmark.evaluation.tables import percent
 
-# Stand-ins that no palette uses; they become CSS after drawing.
-INK, GRID = "#010203", "#040506"
-# After Okabe and Ito, safe for colour-blind readers; readable on white and on near-black.
-PALETTE = ("#1f82c4", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8a7f00", "#7a5fd0")
-GREY = "#8c8c8c"
-STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "font.family": ["sans-serif"],
-    "svg.fonttype": "none",
-    "svg.hashsalt": "landmark",
-    "text.parse_math": False,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.facecolor": "none",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "figure.facecolor": "none",
-    "legend.frameon": False,
-    "savefig.transparent": True,
-}
 MAX_NAMED = 30
 RASTERIZED_FROM = 400
 HIDDEN_KEYS = {"step", "epoch", "stage", "time", "seconds"}
@@ -68,7 +31,7 @@ def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: fl
         threshold: of the operating point, on the first one's scores.
         width: of the figure [inches].
     """
-    with _figure(width, 4.0) as (figure, axes):
+    with new_figure(width, 4.0) as (figure, axes):
         others = max(int(open_set.other_photo.sum()) for open_set in curves.values())
         # Half a photo stands for a specificity of exactly 100 %, which a logarithmic axis cannot show.
         best = 0.5 / others
@@ -84,6 +47,10 @@ def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: fl
                 label=name,
                 zorder=3 if strong else 2,
             )
+            if strong:
+                photos = int(open_set.landmark_photo.sum())
+                low, high = wilson(np.rint(sensitivity * photos), photos)
+                axes.fill_between(error, low, high, color=PALETTE[0], alpha=0.15, linewidth=0)
         model = next(iter(curves.values()))
         point = model.figures(threshold)
         x = max(1 - point["specificity"], best)
@@ -108,7 +75,7 @@ def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: fl
         axes.set_xlabel("specificity (share of non-landmark photos that get no landmark)")
         axes.set_ylabel("sensitivity")
         axes.legend(loc="lower left")
-        return _svg(figure, "Sensitivity against specificity")
+        return to_svg(figure, "Sensitivity against specificity")
 
 
 def operating_steps(open_set: OpenSet, smallest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -139,7 +106,7 @@ def score_histograms(open_set: OpenSet, threshold: float, width: float = 5.6) ->
     }
     kinds = {name: chosen for name, chosen in kinds.items() if chosen.any()}
     scores = open_set.confidence[finite]
-    with _figure(width, 0.6 + 1.05 * max(len(kinds), 1), rows=max(len(kinds), 1), sharex=True) as (figure, panels):
+    with new_figure(width, 0.6 + 1.05 * max(len(kinds), 1), rows=max(len(kinds), 1), sharex=True) as (figure, panels):
         low, high = (min(scores.min(), threshold), max(scores.max(), threshold)) if len(scores) else (0.0, 1.0)
         edges = np.linspace(low, high if high > low else low + 1e-3, 60)
         colours = (PALETTE[0], PALETTE[3], GREY, PALETTE[1])
@@ -150,7 +117,7 @@ def score_histograms(open_set: OpenSet, threshold: float, width: float = 5.6) ->
             panel.set_title(f"{name}: {int(chosen.sum()):,} photos, {percent(above)} above")
             panel.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3, integer=True))
         np.atleast_1d(panels)[-1].set_xlabel(f"score (threshold {threshold:.3f})")
-        return _svg(figure, "Score histograms")
+        return to_svg(figure, "Score histograms")
 
 
 def training_curves(rows: Sequence[Mapping[str, Any]], width: float = 7.5) -> str:
@@ -168,7 +135,7 @@ def training_curves(rows: Sequence[Mapping[str, Any]], width: float = 7.5) -> st
     losses = [name for name in numeric if "loss" in name]
     groups = [group for group in [losses, *([name] for name in numeric if name not in losses)] if group][:4]
     stages = table["stage"].astype(str) if "stage" in table else pd.Series("", index=table.index)
-    with _figure(width, 0.8 + 1.9 * max(len(groups), 1), rows=max(len(groups), 1), sharex=True) as (figure, panels):
+    with new_figure(width, 0.8 + 1.9 * max(len(groups), 1), rows=max(len(groups), 1), sharex=True) as (figure, panels):
         panels = np.atleast_1d(panels)
         runs = (stages != stages.shift()).cumsum()
         end = min(float(table["step"].min()), 0.0)
@@ -196,18 +163,18 @@ def training_curves(rows: Sequence[Mapping[str, Any]], width: float = 7.5) -> st
             if len(group) > 1:
                 panel.legend(loc="upper right", ncols=3)
         panels[-1].set_xlabel("step")
-        return _svg(figure, "Training curves")
+        return to_svg(figure, "Training curves")
 
 
 def embedding_figure(points: pd.DataFrame, names: Mapping[str, str], width: float = 7.5) -> str:
-    """Photos as dots and centroids as diamonds in the plane, coloured by landmark; those without one are grey.
+    """Photos as dots, centroids as diamonds, queries as stars in the plane, coloured by landmark; without one grey.
 
     Args:
         points: as `embedding_map` gives them.
         names: landmark id -> name. The most frequent `MAX_NAMED` landmarks are coloured and named.
         width: of the figure [inches].
     """
-    with _figure(width, width * 0.8) as (figure, axes):
+    with new_figure(width, width * 0.8) as (figure, axes):
         photos, centroids = points[points["kind"] == PHOTO], points[points["kind"] == CENTROID]
         counts = photos.loc[photos["landmark"] != "", "landmark"].value_counts()
         shown = counts.index.tolist()[:MAX_NAMED]
@@ -216,6 +183,8 @@ def embedding_figure(points: pd.DataFrame, names: Mapping[str, str], width: floa
                      alpha=0.55, s=9, linewidths=0, rasterized=len(photos) > RASTERIZED_FROM)  # fmt: skip
         axes.scatter(centroids["x"], centroids["y"], c=[colour.get(landmark, GREY) for landmark in centroids["landmark"]],
                      marker="D", s=34, edgecolors=INK, linewidths=0.9, zorder=4)  # fmt: skip
+        queries = points[points["kind"] == QUERY]
+        axes.scatter(queries["x"], queries["y"], marker="*", s=130, c="#f0e442", edgecolors=INK, linewidths=0.9, zorder=6)
         anchors = {}
         for landmark in shown:
             # A centroid, or else a photo, in the thick of the landmark's points carries the name.
@@ -232,7 +201,7 @@ def embedding_figure(points: pd.DataFrame, names: Mapping[str, str], width: floa
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        return _svg(figure, "Embeddings in two dimensions")
+        return to_svg(figure, "Embeddings in two dimensions")
 
 
 def _name_places(axes: Axes, anchors: Mapping[str, tuple[float, float]], size: float = 8.0) -> None:
@@ -251,33 +220,3 @@ def _name_places(axes: Axes, anchors: Mapping[str, tuple[float, float]], size: f
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-@contextmanager
-def _figure(width: float, height: float, rows: int = 1, sharex: bool = False) -> Iterator[tuple[Figure, Any]]:
-    """A figure in the shared style, made without pyplot: it holds no global state and no window."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes: Axes | Any = figure.subplots(rows, 1, sharex=sharex)
-        yield figure, axes
-
-
-def _svg(figure: Figure, title: str) -> str:
-    """SVG text from `<svg` on, without date, scaled by its container."""
-    buffer = io.StringIO()
-    with warnings.catch_warnings():
-        # Text stays text: the reader's fonts have the letters that the drawing font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = _own_ids(text, re.sub(r"\W+", "-", title.lower()))
-    text = text.replace(INK, "currentColor").replace(GRID, "var(--grid, #dddddd)")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{title}" class="figure" ', 1)
-
-
-def _own_ids(text: str, prefix: str) -> str:
-    """Ids that nothing refers to are dropped, the others prefixed: several figures share one page."""
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
-    text = re.sub(r' id="([^"]*)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", text)
-    return re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}-", text)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -13,16 +12,15 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from landmark import storage
-from landmark.evaluation import plots
+from landmark.evaluation import plots, protocol_plots
 from landmark.evaluation.explain import Explained, overlay
 from landmark.evaluation.mistakes import Mistake, worst
-from landmark.evaluation.open_set import OpenSet
+from landmark.evaluation.nearest import caption
 from landmark.evaluation.pictures import Thumbnails
+from landmark.evaluation.report_content import ReportContent
 from landmark.evaluation.tables import Table, data_table, flat, landmark_table, percent, shown_number
-from landmark.recognition.centroids import Centroids
 
 UNKNOWN = "a landmark not known to the model"
 MAX_ROWS = 500
@@ -40,6 +38,9 @@ HEADLINES = (
     ("top1", "Top-1", "right best candidate, without a threshold"),
     ("macro_sensitivity", "Mean over landmarks", "sensitivity, every landmark counted alike"),
     ("unknown_specificity", "Unknown landmarks", "photos of landmarks the model does not know, given none"),
+    ("tags_right_at_2_percent", "Right tags", "share of tags that is right where 2 % of the photos show a landmark"),
+    ("verification_eer", "Equal error rate", "of verification: same landmark or not"),
+    ("map_at_5_with_new", "MAP@5", "five labels a photo, 'new' among them"),
 )
 FURTHER = ("centroids_per_landmark", "index_recall_at_1", "photos_per_second")
 MISTAKES: tuple[tuple[Mistake, str, str], ...] = (
@@ -47,68 +48,6 @@ MISTAKES: tuple[tuple[Mistake, str, str], ...] = (
     ("wrong", "Taken for another landmark", "highest scores first"),
     ("missed", "Landmarks not recognised", "lowest scores first"),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class ReportContent:
-    """What a report is made from. Only the first four are needed; a section without content is left out.
-
-    Attributes:
-        title: heading, e.g. the run's name.
-        open_set: the test photos' scores, predictions and truth.
-        photos: URI of each test photo [n].
-        threshold: of the score.
-        description: a line below the heading: backbone, input size [pixels], date.
-        names: landmark id -> name to show; ids without one are shown themselves.
-        metrics: all figures of metrics.json, listed at the end; those named in `FURTHER` get cards.
-        centroids: of all landmarks, shown by their medoid photos.
-        nearest: row in `centroids` of the best centroid of each test photo [n]; -1 for none.
-        compared: further results on the same photos by name (the frozen network, say), drawn beside the model's curve.
-        baselines: table of galleries, as `gallery_baselines` gives it.
-        left_out: table of the leave-landmarks-out protocol, as `compare_left_out` gives it.
-        points: embeddings in the plane, as `embedding_map` gives them.
-        explained: activation maps, as `explain_photos` gives them.
-        curves: rows logged in training: `{"step", "stage", "epoch", "loss", ...}`.
-        settings: of the run, nested.
-        data: what was measured on: counts, digests.
-        versions: package -> version; None: those of this process.
-        pictures: photos shown of each kind of mistake [count].
-        picture_bytes: budget of all pictures together [bytes].
-    """
-
-    title: str
-    open_set: OpenSet
-    photos: Sequence[str]
-    threshold: float
-    description: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    centroids: Centroids | None = None
-    nearest: NDArray[np.int64] | None = None
-    compared: Mapping[str, OpenSet] = field(default_factory=dict)
-    baselines: pd.DataFrame | None = None
-    left_out: pd.DataFrame | None = None
-    points: pd.DataFrame | None = None
-    explained: Sequence[Explained] = ()
-    curves: Sequence[Mapping[str, Any]] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] | None = None
-    pictures: int = 12
-    picture_bytes: int = 4_000_000
-
-    def __post_init__(self) -> None:
-        lengths = {"open_set": len(self.open_set), "photos": len(self.photos)}
-        if self.nearest is not None:
-            lengths["nearest"] = len(self.nearest)
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"ReportContent: a row a test photo is needed, got {lengths}")
-        if self.nearest is not None and self.centroids is None:
-            raise ValueError("ReportContent: nearest needs centroids")
-
-    def name(self, landmark: str) -> str:
-        """What to call a landmark."""
-        return self.names.get(landmark) or landmark
 
 
 def write_report(file: Path, content: ReportContent) -> None:
@@ -135,11 +74,18 @@ def render_report(content: ReportContent) -> str:
         title=content.title,
         description=content.description,
         summary=_summary(content),
-        cards=_cards(figures, content.metrics),
+        cards=_cards({**content.metrics, **figures}),
         curve=Markup(plots.sensitivity_curve({"this model": content.open_set, **content.compared}, content.threshold)),
         histograms=Markup(plots.score_histograms(content.open_set, content.threshold)),
         baselines=data_table(content.baselines),
         left_out=data_table(content.left_out),
+        prevalence=data_table(content.prevalence),
+        sizes=data_table(content.sizes),
+        aspects=_aspects(content),
+        verification=Markup(protocol_plots.roc_figure(content.verification)) if content.verification else None,
+        identification=None
+        if content.identification is None
+        else Markup(protocol_plots.identification_figure(content.identification)),
         landmarks=landmark_table(content.open_set.per_landmark(content.threshold), content.name, content.centroids, MAX_ROWS),
         confusions=_confusions(content),
         mistakes=[_mistakes(content, kind, title, note, thumbnails) for kind, title, note in MISTAKES],
@@ -192,7 +138,7 @@ def _summary(content: ReportContent) -> str:
     return text
 
 
-def _cards(figures: Mapping[str, float], extra: Mapping[str, float]) -> list[dict[str, Any]]:
+def _cards(figures: Mapping[str, float]) -> list[dict[str, Any]]:
     cards: list[dict[str, Any]] = []
     for key, title, note in HEADLINES:
         if key in figures:
@@ -200,12 +146,22 @@ def _cards(figures: Mapping[str, float], extra: Mapping[str, float]) -> list[dic
             if f"{key}_low" in figures:
                 interval = f"{percent(figures[f'{key}_low'])} to {percent(figures[f'{key}_high'])}"
             cards.append({"title": title, "value": percent(figures[key]), "note": note, "interval": interval})
-    for key, value in extra.items():
-        if key not in figures and isinstance(value, int | float):
-            cards.append(
-                {"title": key.replace("_", " ").capitalize(), "value": shown_number(value), "note": "", "interval": None}
-            )
+    for key in FURTHER:
+        if key in figures:
+            title = key.replace("_", " ").capitalize()
+            cards.append({"title": title, "value": shown_number(figures[key]), "note": "", "interval": None})
     return cards
+
+
+def _aspects(content: ReportContent) -> Table:
+    """Aspects of the landmarks that have several, least sensitivity first."""
+    if content.aspects is None:
+        return data_table(None)
+    several = content.aspects[content.aspects["aspects"] > 1].drop(columns="aspects")
+    ordered = several.sort_values(["sensitivity", "photos"], ascending=[True, False], kind="stable")
+    shown = ordered.head(MAX_ROWS).rename(columns={"support": "training photos", "photos": "photos tested"})
+    table = data_table(shown.assign(landmark=[content.name(str(landmark)) for landmark in shown["landmark"]]))
+    return Table(table.columns, table.rows, len(ordered) - len(shown))
 
 
 def _confusions(content: ReportContent) -> tuple[Table, int]:
@@ -265,6 +221,10 @@ def _explained(content: ReportContent, item: Explained, thumbnails: Thumbnails) 
         "file": "/".join(item.photo.split("/")[-2:]),
         "landmark": content.name(item.landmark),
         "similarity": f"{item.similarity:.3f}",
+        "neighbours": [
+            {"photo": thumbnails.photo(near.photo, 96), "note": f"{near.similarity:.3f}", "shows": caption(near, content.names)}
+            for near in content.neighbours.get(item.photo, ())
+        ],
     }
 
 

@@ -21,6 +21,9 @@ SHARES = {
     "gap",
     "macro_sensitivity",
     "recall",
+    "prevalence",
+    "unknown",
+    "tags_right",
 }
 
 SCORES = {"score", "threshold", "similarity", "highest score"}
@@ -29,6 +32,10 @@ HEADINGS = {
     "sensitivity_at_99": "sensitivity at 99 %",
     "sensitivity_at_99_9": "sensitivity at 99.9 %",
     "gap": "GAP",
+    "macro_sensitivity": "mean over landmarks",
+    "prevalence": "photos of known landmarks",
+    "unknown": "of unknown landmarks",
+    "tags_right": "right tags",
 }
 
 

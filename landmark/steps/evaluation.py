@@ -19,8 +19,10 @@ from landmark.photos.catalog import Catalog
 from landmark.recognition.recognizer import Recognizer
 from landmark.run import Work
 from landmark.steps.embedding import Vectors, embed_catalog, load_embeddings, usable
+from landmark.steps.identification import identify
 from landmark.steps.measure import measure
 from landmark.steps.photos import CATALOG, counts
+from landmark.steps.protocols import references, training_photos
 from landmark.steps.recognition import RECOGNIZER
 from landmark.steps.report import Extras, report
 from landmark.steps.training import landmarks_kept_out, load_network, use_threads
@@ -96,18 +98,44 @@ def evaluate(work: Work) -> Mapping[str, Any]:
         compared={} if compared_with is None else {"frozen pretrained network": compared_with[1]},
         left_out=left,
         pictures=work.config.evaluation.pictures,
+        shows=dict(zip(catalog.table["photo"], catalog.table["landmark"], strict=True)),
+        map=work.config.evaluation.map,
     )
     report(work.out / "report.html", recognizer, measured, metrics, extras)
     return {"sensitivity": metrics["sensitivity"], "specificity": metrics["specificity"]}
 
 
-def evaluate_on(recognizer: Recognizer, catalog: Catalog, out: Path, home: Path, title: str) -> dict[str, float]:
-    """Measure any recognizer on a catalog's test split; writes metrics.json and report.html, returns the metrics."""
-    test = catalog.split("test")
-    table, vectors = usable(test.table, embed_catalog(recognizer.network, test, home).vectors)
-    measured = measure(recognizer, table, vectors, seed=0)
+def evaluate_on(
+    recognizer: Recognizer, catalog: Catalog, out: Path, home: Path, title: str, distractors: str | None = None
+) -> dict[str, float]:
+    """Measure any recognizer on a catalog's test split; writes metrics.json and report.html, returns the metrics.
+
+    Of the calibrate and train splits, no more photos are embedded than MAP@5 and verification need.
+
+    Args:
+        recognizer: what is measured.
+        catalog: with a test split.
+        out: folder.
+        home: where embeddings are kept.
+        title: of the report.
+        distractors: embeddings or a folder, as `identify` takes them: identification.json is written too.
+    """
+    whole = catalog.table
+    needed = whole["split"].isin(["test", "calibrate"]).to_numpy() | references(whole)
+    chosen = catalog.only(needed)
+    table, vectors = usable(chosen.table, embed_catalog(recognizer.network, chosen, home).vectors)
+    measured = measure(recognizer, table, vectors, 0, training_photos(whole, recognizer.centroids))
+    curve = None
+    if distractors is not None:
+        curve = identify(recognizer, measured.vectors, measured.open_set, distractors, home)
+        write_json(out / "identification.json", {"source": distractors, "curve": curve.to_dict("records")})
     write_json(out / "metrics.json", measured.metrics)
-    extras = Extras(title=title, data={"catalog": catalog.digest, **counts(catalog)})
+    extras = Extras(
+        title=title,
+        data={"catalog": catalog.digest, **counts(catalog)},
+        identification=curve,
+        shows=dict(zip(whole["photo"], whole["landmark"], strict=True)),
+    )
     report(out / "report.html", recognizer, measured, measured.metrics, extras)
     return measured.metrics
 

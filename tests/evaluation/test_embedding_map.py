@@ -1,7 +1,13 @@
+import importlib.util
+
 import numpy as np
 import pytest
 
+from landmark.errors import UsageError
 from landmark.evaluation.embedding_map import embedding_map
+
+needs_umap = pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="the extra 'umap' is not installed")
+METHODS = ["tsne", pytest.param("umap", marks=[needs_umap, pytest.mark.slow]), "pca"]
 
 
 def groups(count: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -12,7 +18,7 @@ def groups(count: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.repeat(["a", "b", ""], count), means
 
 
-@pytest.mark.parametrize("method", ["tsne", "pca"])
+@pytest.mark.parametrize("method", METHODS)
 def test_groups_stay_together_with_their_centroids(method: str) -> None:
     vectors, landmarks, means = groups()
     table = embedding_map(vectors, landmarks, means[:2], np.array(["a", "b"]), method=method)
@@ -40,3 +46,35 @@ def test_few_points(count: int) -> None:
     table = embedding_map(np.eye(count, 4, dtype=np.float32), np.full(count, "a"))
     assert len(table) == count
     assert np.isfinite(table[["x", "y"]].to_numpy()).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_queries_lie_with_what_they_resemble(method: str) -> None:
+    vectors, landmarks, means = groups()
+    table = embedding_map(vectors, landmarks, means[:2], np.array(["a", "b"]), method=method, queries=means[[1, 0]])
+    photos, queries = table[table["kind"] == "photo"], table[table["kind"] == "query"]
+    assert queries[["landmark", "row"]].values.tolist() == [["", 0], ["", 1]]
+    centres = photos.groupby("landmark")[["x", "y"]].mean()
+    near = [((centres - [row.x, row.y]) ** 2).sum(axis=1).idxmin() for row in queries.itertuples()]
+    assert near == ["b", "a"]
+
+
+@pytest.mark.parametrize("method", ["tsne", pytest.param("umap", marks=[needs_umap, pytest.mark.slow])])
+def test_a_map_is_the_same_for_a_seed(method: str) -> None:
+    vectors, landmarks, _ = groups()
+    first, again = (embedding_map(vectors, landmarks, method=method, seed=3) for _ in range(2))
+    assert first.equals(again)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("distinct", [1, 2, 3])
+def test_copies_of_few_photos(method: str, distinct: int) -> None:
+    vectors = np.tile(np.eye(distinct, 6, dtype=np.float32), (20, 1))
+    table = embedding_map(vectors, np.full(len(vectors), "a"), method=method)
+    assert np.isfinite(table[["x", "y"]].to_numpy()).all()
+
+
+def test_umap_that_is_not_installed_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"umap-learn is not installed; pip install 'landmark\[umap\]'"):
+        embedding_map(np.eye(2, dtype=np.float32), np.array(["a", "b"]), method="umap")

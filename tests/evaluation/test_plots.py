@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmark.evaluation import plots
+from landmark.evaluation import drawing, plots
 from landmark.evaluation.embedding_map import embedding_map
 from landmark.evaluation.open_set import OpenSet
 from tests.evaluation.samples import around, directions, open_set
@@ -119,8 +119,8 @@ def test_colours_follow_the_page_and_ids_do_not_collide() -> None:
     for svg in figures:
         assert svg.startswith("<svg ")
         assert "currentColor" in svg
-        assert plots.INK not in svg
-        assert plots.GRID not in svg
+        assert drawing.INK not in svg
+        assert drawing.GRID not in svg
         tree = ET.fromstring(svg)
         own = [node.attrib["id"] for node in tree.iter() if "id" in node.attrib]
         used = {value.removeprefix("#") for node in tree.iter() for key, value in node.attrib.items() if key.endswith("href")}

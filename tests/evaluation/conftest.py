@@ -1,0 +1,3 @@
+from tests.network.conftest import painted
+
+__all__ = ["painted"]
