@@ -40,7 +40,7 @@ def test_help_needs_nothing_heavy() -> None:
 def test_help() -> None:
     done = landmark("--help")
     assert done.returncode == 0
-    for command in ("world", "catalog", "retrain", "evaluate", "recognize", "models", "bench"):
+    for command in ("world", "catalog", "retrain", "evaluate", "recognize", "explain", "revisited", "gldv2", "models", "bench"):
         assert command in done.stdout
 
 
@@ -180,7 +180,7 @@ def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing to do" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["photos", "throughput"])
+@pytest.mark.parametrize("name", ["cleaning", "losses", "metrics", "photos", "revisited", "throughput"])
 def test_every_benchmark_starts(name: str) -> None:
     done = landmark("bench", name, "--help")
     assert done.returncode == 0, done.stderr
