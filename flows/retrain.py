@@ -24,7 +24,7 @@ from flows.summary import markdown, summary
 from landmark.config import RunConfig
 from landmark.run import Log, Run, Step
 from landmark.steps.photos import CATALOG
-from landmark.steps.plan import ARTEFACTS
+from landmark.steps.plan import artefacts
 from landmark.steps.preflight import check_catalog
 from landmark.storage import StorageUnavailable
 
@@ -79,7 +79,7 @@ def perform(run: Run) -> dict[str, Any]:
             output = run.take(step)
             if step.name == "catalog":
                 check_catalog(run.config, output.folder / CATALOG)
-        run.publish(ARTEFACTS)
+        run.publish(artefacts(run.config))
     except Exception:
         if tracker is not None:
             tracker.end("FAILED")

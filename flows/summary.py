@@ -22,6 +22,8 @@ def summary(run: Run) -> dict[str, Any]:
     }
     if "register" in run.outputs:
         result["registered"] = run.outputs["register"].facts
+    if run.config.cleaning.rounds:
+        result["cleaning"] = {**run.outputs["catalog"].facts, "page": str(run.folder / "cleaning.html")}
     return result
 
 

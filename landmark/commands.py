@@ -65,12 +65,12 @@ def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
     from flows.plan import plan
     from flows.summary import summary
     from landmark.run import Run
-    from landmark.steps.plan import ARTEFACTS
+    from landmark.steps.plan import artefacts
 
     run = Run(config, plan(config))
     with run.lock():
         if run.look() is None:
-            run.publish(ARTEFACTS)
+            run.publish(artefacts(run.config))
             return summary(run)
     from flows.environment import prepare
     from flows.server import Server

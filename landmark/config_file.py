@@ -121,7 +121,7 @@ def _resolve_paths(config: Config, folder: Path) -> Config:
             return value
         return str((folder / value).resolve())
 
-    paths = ("source", "others", "unknown", "images", "landmarks", "splits")
+    paths = ("source", "others", "unknown", "images", "landmarks", "references", "splits")
     data = config.data.model_copy(update={key: resolve(getattr(config.data, key)) for key in paths})
     network = config.network
     if network.pretrained not in ("package", "hub", "none"):

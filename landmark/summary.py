@@ -60,6 +60,9 @@ def print_summary(result: Mapping[str, Any]) -> None:
         print("nothing to do: all steps were done before with these settings and photos")
     if "registered" in result:
         print(f"model   models:/{result['registered']['model']}/{result['registered']['version']}")
+    if "cleaning" in result:
+        found = result["cleaning"]
+        print(f"cleaned {found['dropped']} of {found['labelled']} training photos of landmarks dropped: {found['page']}")
     print(f"report  {result['report']}")
 
 

@@ -69,7 +69,7 @@ def plan(config: RunConfig) -> list[Step]:
             Step("left_out", "1", "landmark.steps.evaluation:left_out", _left_out, ("catalog", "train_left_out")),
         ]
         reported.append("left_out")
-    steps.append(Step("evaluate", "1", "landmark.steps.evaluation:evaluate", _evaluate, tuple(reported)))
+    steps.append(Step("evaluate", "2", "landmark.steps.evaluation:evaluate", _evaluate, tuple(reported)))
     return steps
 
 
