@@ -1,11 +1,12 @@
 """Every training method on equal data, network, epochs and tuning budget.
 
-    landmark bench losses configs/losses-photos.yaml [--tier neck] [--rows softmax,ours] [--jobs 2]
+    landmark bench losses configs/losses-photos.yaml [--tier neck] [--row softmax --row ours] [--jobs 2]
 
-First each row's settings are tuned by a stated number of trainings, judged on training photos; then each row is trained over
-several seeds, once on all landmarks and once without some of them, on which it is then measured. Two columns of figures: the
-method as it is published (the trained embedding alone, compared with class means or all photos), and with this project's
-recognition on top, so that what training brings and what recognition brings can be told apart.
+First each row's settings are tuned by a stated number of trainings, judged on training photos that were held back: apart for
+landmarks that were trained on and for landmarks that were not. Then each row is trained over several seeds, once on all
+landmarks and once without some of them, on which it is then measured. Two columns of figures: the method as it is published
+(the trained embedding alone, compared with class means or all photos), and with this project's recognition on top, so that
+what training brings and what recognition brings can be told apart.
 
 Finished trainings are kept under the home folder: a comparison that was stopped goes on, and a changed row alone is done again.
 Writes results/NAME-TIER.{json,md,svg}.
@@ -50,24 +51,32 @@ class Comparison:
         self.folder = str(Path(config.home).resolve() / "losses" / config.name)
         self.threads = max(1, (os.cpu_count() or 1) // jobs)
 
-    def tune(self, tier: str, rows: Sequence[str]) -> dict[str, Choice]:
-        """What is best for each row, by the tier's own trials or by those of the tier that it takes over from."""
+    def tune(self, tier: str, rows: Sequence[str]) -> dict[str, dict[str, Choice]]:
+        """What is best for each row and protocol, by the tier's own trials or by those of the tier that it takes over from."""
         like = self.config.tiers[tier].tuned_like
         if like is not None:
-            found = self.tune(like, rows)
             rate = {"learning_rate": self.config.tiers[tier].learning_rates[0]}
-            return {row: replace(found[row], trial={**found[row].trial, **(rate if found[row].trial else {})}) for row in rows}
+
+            def taken_over(found: Choice) -> Choice:
+                trial = {**found.trial, **rate} if found.trial else {}
+                return replace(found, trial=trial, same_trial=trial, same=f"ours@{found.weight}")
+
+            return {row: {name: taken_over(found) for name, found in own.items()} for row, own in self.tune(like, rows).items()}
         tasks = {
             row: [Task(tier, row, TUNE, TUNING_SEED, tuple(trial.items())) for trial in self.config.trials(tier, row)]
             for row in rows
         }
         done = self.perform([task for row in tasks.values() for task in row], f"{tier}: tuning")
         return {
-            row: choose(
-                self.config.rows[row].recognition,
-                self.config.keep_weights,
-                [(dict(task.trial), done[task]["figures"]) for task in tasks[row]],
-            )
+            row: {
+                protocol: choose(
+                    self.config.rows[row].recognition,
+                    self.config.keep_weights,
+                    [(dict(task.trial), done[task]["figures"]) for task in tasks[row]],
+                    protocol,
+                )
+                for protocol in (ALL, LEFT_OUT)
+            }
             for row in rows
         }
 
@@ -97,42 +106,51 @@ class Comparison:
     def compare(self, tier: str, rows: Sequence[str], out: Path) -> None:
         """Tune, train over seeds, write the table and its picture."""
         chosen = self.tune(tier, rows)
-        tasks = {
-            row: [
-                Task(tier, row, protocol, seed, tuple(chosen[row].trial.items()))
-                for seed in (self.config.tiers[tier].seeds if self.config.rows[row].training is not None else [0])
-                for protocol in (ALL, LEFT_OUT)
-            ]
-            for row in rows
-        }
-        done = self.perform([task for row in tasks.values() for task in row], tier)
-        table = summarise(self.config, rows, {row: [done[task] for task in tasks[row]] for row in rows}, chosen)
+        own = {row: self.final(tier, row, {name: found.trial for name, found in chosen[row].items()}) for row in rows}
+        same = {row: self.final(tier, row, {name: found.same_trial for name, found in chosen[row].items()}) for row in rows}
+        done = self.perform(list(dict.fromkeys(task for tasks in (own, same) for row in rows for task in tasks[row])), tier)
+        raw = {row: [done[task] for task in own[row]] for row in rows}
+        table = summarise(self.config, rows, raw, {row: [done[task] for task in same[row]] for row in rows}, chosen)
         name, what = f"{self.config.name}-{tier}", self.what(tier)
-        raw = {row: [done[task] for task in tasks[row]] for row in rows}
         content = {
             "what": what,
             "machine": machine(self.threads),
             "rows": table.to_dict("records"),
-            "chosen": {row: asdict(choice) for row, choice in chosen.items()},
+            "chosen": {row: {name: asdict(found) for name, found in own.items()} for row, own in chosen.items()},
             "raw": raw,
         }
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / f"{name}.json", content)
         papers = "\n".join(f"- {row}: {self.config.rows[row].paper}" for row in rows)
         command = f"landmark bench losses configs/{self.config.name}.yaml --tier {tier}"
-        text = f"# {what}\n\n`{command}`\n\n{markdown(table)}\n\n{papers}\n"
+        notes = "\n".join(f"- {note}" for note in self.config.notes)
+        text = f"# {what}\n\n`{command}`\n\n{markdown(table)}\n\n{notes}\n\n{papers}\n"
         write_bytes(out / f"{name}.md", text.encode())
         ours = [row for row in rows if self.config.rows[row].recognition != "plain"]
         draw(table, what, ours, out / f"{name}.svg")
         print(table.drop(columns=[column for column in table if column.endswith("_sd")]).round(3).to_string(index=False))
 
+    def final(self, tier: str, row: str, trials: Mapping[str, Mapping[str, Any]]) -> list[Task]:
+        """The trainings of a row that are reported: every seed and protocol, with the settings of each protocol."""
+        seeds = self.config.tiers[tier].seeds if self.config.rows[row].training is not None else [0]
+        return [Task(tier, row, name, seed, tuple(trial.items())) for seed in seeds for name, trial in trials.items()]
+
     def what(self, tier: str) -> str:
         """The conditions of a tier in a line."""
         chosen, network = self.config.tiers[tier], self.config.network
         part = "neck on kept features" if chosen.frozen_stages is None else f"stages from {chosen.frozen_stages} on fine-tuned"
+        if chosen.tuned_like is None:
+            tuned = f"tuned by {chosen.trials} trainings a row"
+        else:
+            trials = self.config.tiers[chosen.tuned_like].trials
+            tuned = (
+                f"tuned by {trials} trainings a row of tier {chosen.tuned_like}, but for the rate: {chosen.learning_rates[0]:g}"
+            )
+        epochs = f"{chosen.warm_up} + {chosen.epochs}" if chosen.warm_up else f"{chosen.epochs}"
+        seeds = ", ".join(map(str, chosen.seeds))
         return (
-            f"{self.config.name}: {part}, {network.backbone}, {network.image_size} pixels ({network.resize}), "
-            f"{chosen.warm_up + chosen.epochs} epochs, {chosen.trials} trials a row, seeds {', '.join(map(str, chosen.seeds))}"
+            f"{self.config.name}: {part}, {network.backbone}, {network.image_size} pixels ({network.resize}), {epochs} epochs, "
+            f"{tuned}, seeds {seeds}"
         )
 
 
@@ -142,18 +160,18 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="YAML file, e.g. configs/losses-photos.yaml")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. tiers.neck.epochs=3")
     parser.add_argument("--tier", help="neck or full (all)")
-    parser.add_argument("--rows", help="names of rows, with commas (all)")
+    parser.add_argument("--row", action="append", help="name of a row; repeatable (all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes [count]")
     parser.add_argument("--out", type=Path, help="folder of the results (benchmarks/results; beside it for some rows only)")
     arguments = parser.parse_intermixed_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     log.setLevel(logging.INFO)
     config = read_config(arguments.config, arguments.overrides, LossesConfig)
-    tiers = _named(arguments.tier, list(config.tiers), "tier")
+    tiers = _named([arguments.tier] if arguments.tier else None, list(config.tiers), "tier")
     comparison = Comparison(config, make_catalog(config), arguments.jobs)
     for tier in tiers:
         every = config.rows_of(tier)
-        rows = _named(arguments.rows, every, "row")
+        rows = _named(arguments.row, every, "row")
         out = arguments.out or (ROOT / "results" if rows == every else Path(comparison.folder) / "some-rows")
         comparison.compare(tier, rows, out)
         print(f"{out / config.name}-{tier}.md", file=sys.stderr)
@@ -178,14 +196,11 @@ def make_catalog(config: LossesConfig) -> Path:
     return made.outputs["catalog"].folder / "catalog.parquet"
 
 
-def _named(wanted: str | None, known: list[str], what: str) -> list[str]:
-    if wanted is None:
-        return known
-    names = [name.strip() for name in wanted.split(",")]
-    for name in names:
+def _named(wanted: list[str] | None, known: list[str], what: str) -> list[str]:
+    for name in wanted or []:
         if name not in known:
             raise UsageError(f"bench losses: no {what} '{name}'; there are {', '.join(known)}")
-    return [name for name in known if name in names]
+    return [name for name in known if wanted is None or name in wanted]
 
 
 if __name__ == "__main__":

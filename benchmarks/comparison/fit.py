@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from benchmarks.comparison.inputs import Array, Inputs, Tail
 from landmark.config import CentroidsConfig, TrainingConfig
 from landmark.errors import LandmarkError
-from landmark.network.aspects import find_aspects, means_of
 from landmark.network.curriculum import Stage
 from landmark.network.learner import make_optimizer, rate_factor
 from landmark.network.objectives import NON_LANDMARK, Centres, Objective, make_objective
+from landmark.network.refresh import place_centres
 from landmark.network.sampler import epoch_batches
 
 _BATCH = 256
@@ -48,7 +48,7 @@ def fit(
         counts = np.bincount(stage.targets, minlength=len(stage.classes) + 1).astype(np.int64)
         entered = make_objective(settings, counts, tail.dim)
         centres = Centres(tail.dim, settings)
-        place(centres, tail, inputs, stage, settings, centroids)
+        _refresh(centres, tail, inputs, stage, settings, centroids)
         first_rows = {index: centres.units()[centres.classes == index].detach() for index in range(1, len(counts))}
         entered.fill(objective, first_rows)
         objective = entered
@@ -71,7 +71,7 @@ def _stage(
     steps = 0
     for epoch in range(epochs):
         if stage.settings.refresh_every and epoch and epoch % stage.settings.refresh_every == 0:
-            place(centres, tail, inputs, stage, settings, centroids)
+            _refresh(centres, tail, inputs, stage, settings, centroids)
         objective.begin_epoch(epoch, epochs, lambda: embed(tail, inputs.clean, stage.rows))
         learner.train()
         batches = epoch_batches(
@@ -115,25 +115,11 @@ def _batches(
         yield positions, torch.from_numpy(images.astype(np.float32))
 
 
-def place(
+def _refresh(
     centres: Centres, tail: Tail, inputs: Inputs, stage: Stage, settings: TrainingConfig, centroids: CentroidsConfig
 ) -> None:
-    """Put the centres at the means of each landmark's clusters, or (one centre a class) of all its photos."""
     chosen = stage.targets != NON_LANDMARK
-    vectors = embed(tail, inputs.clean, stage.rows[chosen])
-    targets = stage.targets[chosen]
-    placed: list[Array] = []
-    classes: list[int] = []
-    for index in range(1, len(stage.classes) + 1):
-        own = vectors[targets == index]
-        if settings.centres == "one":
-            mean = own.mean(0, keepdims=True)
-            means = np.asarray(mean / np.linalg.norm(mean), np.float32)
-        else:
-            means = means_of(own, find_aspects(own, centroids))
-        placed.append(means)
-        classes += [index] * len(means)
-    centres.place(torch.from_numpy(np.concatenate(placed)), torch.tensor(classes))
+    place_centres(centres, embed(tail, inputs.clean, stage.rows[chosen]), stage.targets[chosen], settings, centroids)
 
 
 @torch.no_grad()

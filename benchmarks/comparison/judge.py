@@ -20,7 +20,13 @@ SPECIFICITIES = {"at_99": 0.99, "at_99_9": 0.999}
 
 
 def judge(
-    tuned: Array | None, pretrained: Array, table: pd.DataFrame, ids: Sequence[str], config: LossesConfig, seed: int
+    tuned: Array | None,
+    pretrained: Array,
+    table: pd.DataFrame,
+    ids: Sequence[str],
+    config: LossesConfig,
+    seed: int,
+    one_centroid: bool = False,
 ) -> dict[str, float]:
     """All figures of an embedding, on the test split of a table.
 
@@ -38,6 +44,7 @@ def judge(
         ids: landmarks in the gallery and in the test.
         config: recognition settings.
         seed: of what decides which centroids are earned.
+        one_centroid: measure our recognition with one mean a landmark too.
     """
     alone = pretrained if tuned is None else tuned
     figures: dict[str, float] = {}
@@ -53,7 +60,7 @@ def judge(
     for weight in config.keep_weights:
         both = pretrained if tuned is None else beside(pretrained, tuned, weight)
         figures |= {f"both@{weight:g}_{key}": value for key, value in retrieval(both[split.test], truth).items()}
-        for name, centroids in (("ours", config.centroids), ("ours_one_centroid", one)):
+        for name, centroids in (("ours", config.centroids), *((("ours_one_centroid", one),) if one_centroid else ())):
             released = evaluate_left_out(both, table, ids, centroids, config.calibration, seed)
             figures |= _figures(f"{name}@{weight:g}", released.open_set)
             found = released.figures()

@@ -25,6 +25,7 @@ class RowConfig(Settings):
     paper: str = Field(description="where the method is from")
     training: dict[str, Any] | None = Field(default_factory=dict, description="keys of training: loss etc.; None: not trained")
     grid: dict[str, list[Any]] = Field(default_factory=dict, description="values that tuning tries beside the learning rates")
+    refresh: bool = Field(False, description="centres are placed anew every `refresh_every` epochs of the tier")
     curriculum: bool = Field(False, description="classes enter region by region, as `curriculum` says")
     recognition: Literal["plain", "ours", "ours, one centroid"] = Field(
         "plain",
@@ -51,6 +52,7 @@ class TierConfig(Settings):
     )
     epochs: Positive = Field(description="passes over the training photos [count]")
     batch_size: Positive = Field(description="photos a step [count]")
+    refresh_every: Positive = Field(3, description="epochs between refreshes, for rows that refresh [count]")
     learning_rates: list[float] = Field(min_length=1, description="tuned over, for every row; one: not tuned")
     trials: Positive = Field(description="tuning budget: trainings a row [count]")
     tuned_like: str | None = Field(None, description="tier whose tuned settings (but for the learning rate) are taken over")
@@ -67,11 +69,12 @@ class LossesConfig(SourcedConfig):
     curriculum: list[PartConfig] = Field(min_length=1, description="how classes enter, for rows with a curriculum")
     centroids: CentroidsConfig = Field(default_factory=CentroidsConfig)
     calibration: CalibrationConfig = Field(default_factory=CalibrationConfig)
-    keep_weights: list[float] = Field(
+    keep_weights: list[Annotated[float, Field(ge=0)]] = Field(
         [1.0],
         min_length=1,
         description="weights of the pretrained embedding beside the tuned one that our recognition chooses from",
     )
+    notes: list[str] = Field(default_factory=list, description="what a reader of the results must know; printed with them")
     leave_out: Annotated[int, Field(ge=2)] = Field(3, description="every n-th landmark by id is kept from the second training")
     validation: Fraction = Field(
         0.25, description="share of the training photos, by near-duplicate group, that tuning judges by"
@@ -92,11 +95,13 @@ class LossesConfig(SourcedConfig):
                 raise ValueError(f"tiers.{name}.rows: no row '{unknown[0]}'; there are {', '.join(self.rows)}")
             if tier.tuned_like is not None and tier.tuned_like not in self.tiers:
                 raise ValueError(f"tiers.{name}.tuned_like: no tier '{tier.tuned_like}'; there are {', '.join(self.tiers)}")
+            if tier.tuned_like is not None and self.tiers[tier.tuned_like].tuned_like is not None:
+                raise ValueError(f"tiers.{name}.tuned_like: tier '{tier.tuned_like}' must be tuned by trials of its own")
             for row in self.rows_of(name):
                 self._check_training(name, row)
                 trials = len(self.trials(name, row))
-                if trials > tier.trials:
-                    raise ValueError(f"rows.{row}.grid: {trials} trials in tier '{name}', but the budget is {tier.trials}")
+                if trials != tier.trials and self.rows[row].training is not None:
+                    raise ValueError(f"rows.{row}.grid: {trials} trials in tier '{name}', but every row gets {tier.trials}")
         return self
 
     def _check_training(self, tier: str, row: str) -> None:
@@ -130,24 +135,31 @@ class LossesConfig(SourcedConfig):
             return None
         values = {**self.training, **settings.training, **{k: v for k, v in trial.items() if k != "learning_rate"}}
         rate = trial.get("learning_rate", chosen.learning_rates[0])
-        refresh = values.pop("refresh_every", 0)
-        stages = self._stages(chosen, rate, settings.curriculum, refresh)
+        stages = self._stages(chosen, rate, settings)
         return TrainingConfig(**{**values, "batch_size": chosen.batch_size, "stages": stages})
 
-    def _stages(self, tier: TierConfig, rate: float, curriculum: bool, refresh: int) -> list[StageConfig]:
-        parts = self.curriculum if curriculum else [PartConfig(share=1.0)]
+    def _stages(self, tier: TierConfig, rate: float, row: RowConfig) -> list[StageConfig]:
+        refresh = tier.refresh_every if row.refresh else 0
+        parts = self.curriculum if row.curriculum else [PartConfig(share=1.0)]
+        if tier.warm_up:  # the first part is the warm-up, all else comes after: no row has fewer epochs with all classes
+            first = StageConfig(
+                name="warm-up",
+                regions=parts[0].regions,
+                epochs=tier.warm_up,
+                freeze=1,
+                learning_rate=rate,
+                refresh_every=refresh,
+            )
+            rest = StageConfig(name="all", epochs=tier.epochs, learning_rate=rate, refresh_every=refresh)
+            return [first, rest]
         stages = []
         left = tier.epochs
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            epochs = left if last else max(1, round(part.share * tier.epochs))
+        for number, part in enumerate(parts, start=1):
+            epochs = left if number == len(parts) else max(1, round(part.share * tier.epochs))
             left -= epochs
             stages.append(
                 StageConfig(
-                    name=f"part {number + 1}", regions=part.regions, epochs=epochs, learning_rate=rate, refresh_every=refresh
+                    name=f"part {number}", regions=part.regions, epochs=epochs, learning_rate=rate, refresh_every=refresh
                 )
             )
-        if tier.warm_up:
-            first = stages[0].model_copy(update={"name": "warm-up", "epochs": tier.warm_up, "freeze": 1})
-            stages.insert(0, first)
         return stages

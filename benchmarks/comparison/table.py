@@ -16,17 +16,21 @@ from benchmarks.comparison.settings import LossesConfig
 from benchmarks.comparison.task import ALL, LEFT_OUT
 
 PREFIX = {"ours": "ours", "ours, one centroid": "ours_one_centroid"}
+PREFIXES = {ALL: "", LEFT_OUT: "new_"}
+"""Protocol -> what the names of its figures start with."""
 FIGURES = ("at_99", "at_99_9")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What tuning found best for a row, by the mean sensitivity at 99 % specificity on trained and on new landmarks.
+    """What tuning found best for a row under one protocol, by the sensitivity at 99 % specificity on validation.
 
     Attributes:
         trial: values of learning rate and of the row's grid.
         gallery: of the embedding alone: one_mean or all_photos.
-        ours: prefix of our recognition's figures, with the weight of the pretrained embedding.
+        ours: prefix of our recognition's figures, with the weight of the pretrained embedding, for the same trial.
+        same_trial: the trial that is best by our recognition.
+        same: prefix of our recognition's figures, for that.
         score: what was found best, by the row's own recognition.
         trials: trainings that were tried [count].
     """
@@ -34,40 +38,66 @@ class Choice:
     trial: dict[str, Any]
     gallery: str
     ours: str
+    same_trial: dict[str, Any]
+    same: str
     score: float
     trials: int
 
+    @property
+    def weight(self) -> str:
+        """The weight of the pretrained embedding, as it stands in figures' names."""
+        return self.ours.partition("@")[2]
 
-def choose(recognition: str, weights: Sequence[float], trials: Sequence[tuple[dict[str, Any], Mapping[str, float]]]) -> Choice:
+    def words(self, plain: bool) -> str:
+        """The choice in a cell."""
+        own = self.gallery.replace("_", " ") if plain else f"pretrained {self.weight}"
+        values = (f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in self.trial.items())
+        return ", ".join([*values, own])
+
+
+def choose(
+    recognition: str, weights: Sequence[float], trials: Sequence[tuple[dict[str, Any], Mapping[str, float]]], protocol: str
+) -> Choice:
     """Pick a trial, and with it the gallery and the weight, by validation alone.
 
     Args:
         recognition: the row's.
         weights: of the pretrained embedding.
         trials: (values, figures on validation) of each training.
+        protocol: ALL is judged by photos of landmarks that were trained on, LEFT_OUT by photos of others.
     """
+    prefix = PREFIXES[protocol]
     plain = list(GALLERIES)
     ours = [f"{PREFIX.get(recognition, 'ours')}@{weight:g}" for weight in weights]
 
     def best(figures: Mapping[str, float], names: Sequence[str]) -> tuple[float, str]:
-        return max(((figures[f"{name}_at_99"] + figures[f"new_{name}_at_99"]) / 2, name) for name in names)
+        return max((figures[f"{prefix}{name}_at_99"], name) for name in names)
 
     own = plain if recognition == "plain" else ours
     values, figures = max(trials, key=lambda trial: best(trial[1], own)[0])
-    return Choice(values, best(figures, plain)[1], best(figures, ours)[1], best(figures, own)[0], len(trials))
+    several = [f"ours@{weight:g}" for weight in weights]
+    same_values, same_figures = max(trials, key=lambda trial: best(trial[1], several)[0])
+    return Choice(
+        values, best(figures, plain)[1], best(figures, ours)[1], same_values, best(same_figures, several)[1],
+        best(figures, own)[0], len(trials),
+    )  # fmt: skip
 
 
 def published(row: str, config: LossesConfig, figures: Mapping[str, float], choice: Choice) -> dict[str, float]:
     """A row's figures with its own recognition, without `new_`."""
     plain = config.rows[row].recognition == "plain"
     prefix = choice.gallery if plain else choice.ours
-    side = "alone" if plain else f"both@{choice.ours.partition('@')[2]}"
+    side = "alone" if plain else f"both@{choice.weight}"
     retrieved = {key: figures[f"{side}_{key}"] for key in ("recall_at_1", "map_at_r") if f"{side}_{key}" in figures}
     return {**{key: figures[f"{prefix}_{key}"] for key in FIGURES}, **retrieved}
 
 
 def summarise(
-    config: LossesConfig, rows: Sequence[str], results: Mapping[str, Sequence[Mapping[str, Any]]], chosen: Mapping[str, Choice]
+    config: LossesConfig,
+    rows: Sequence[str],
+    results: Mapping[str, Sequence[Mapping[str, Any]]],
+    same: Mapping[str, Sequence[Mapping[str, Any]]],
+    chosen: Mapping[str, Mapping[str, Choice]],
 ) -> pd.DataFrame:
     """A row a method, best first.
 
@@ -75,7 +105,8 @@ def summarise(
         config: the comparison's.
         rows: names.
         results: row -> its finished trainings, as `task.perform` gives them.
-        chosen: row -> what tuning found.
+        same: the same with the settings that are best by our recognition.
+        chosen: row -> protocol -> what tuning found.
 
     Returns:
         columns method, then mean and standard deviation (`..._sd`) over seeds of the figures, on all landmarks and on `new_...`
@@ -84,23 +115,24 @@ def summarise(
     table = []
     for row in rows:
         values: dict[str, list[float]] = {}
-        weight = chosen[row].ours.partition("@")[2]
         for result in results[row]:
-            prefix = {ALL: "", LEFT_OUT: "new_"}[result["task"]["protocol"]]
+            prefix = PREFIXES[result["task"]["protocol"]]
+            choice = chosen[row][result["task"]["protocol"]]
             figures = {key.removeprefix(prefix): value for key, value in result["figures"].items()}
-            for key, value in published(row, config, figures, chosen[row]).items():
+            for key, value in published(row, config, figures, choice).items():
                 values.setdefault(f"{prefix}{key}", []).append(value)
-            for key in FIGURES:
-                values.setdefault(f"same_{prefix}{key}", []).append(figures[f"ours@{weight}_{key}"])
             values.setdefault("minutes", []).append(result["seconds"] / 60)
+        for result in same[row]:
+            prefix, choice = PREFIXES[result["task"]["protocol"]], chosen[row][result["task"]["protocol"]]
+            for key in FIGURES:
+                values.setdefault(f"same_{prefix}{key}", []).append(result["figures"][f"{prefix}{choice.same}_{key}"])
         line: dict[str, Any] = {"method": row, "seeds": len(values.get("at_99", []))}
         for key, found in values.items():
             line[key] = float(np.mean(found))
             if key != "minutes":
                 line[f"{key}_sd"] = float(np.std(found, ddof=1)) if len(found) > 1 else 0.0
         plain = config.rows[row].recognition == "plain"
-        own = chosen[row].gallery.replace("_", " ") if plain else f"pretrained {weight}"
-        line["tuned"] = ", ".join([*(f"{key} {value:g}" for key, value in chosen[row].trial.items()), own])
+        line["tuned"] = " / ".join(dict.fromkeys(choice.words(plain) for choice in chosen[row].values()))
         table.append(line)
     return pd.DataFrame(table).sort_values("at_99", ascending=False, ignore_index=True, kind="stable")
 

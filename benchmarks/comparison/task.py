@@ -20,6 +20,7 @@ from benchmarks.comparison.inputs import Inputs, make_inputs, make_tail
 from benchmarks.comparison.judge import judge, tuning_table
 from benchmarks.comparison.settings import LossesConfig
 from landmark.config import RunConfig, TrainingConfig
+from landmark.errors import LandmarkError
 from landmark.evaluation.leave_out import left_out
 from landmark.network.curriculum import Stage, resolve_stages
 from landmark.photos.catalog import Catalog
@@ -27,6 +28,7 @@ from landmark.storage import write_json
 
 VERSION = "1"
 """Raised when the same settings would give other figures."""
+ONE_CENTROID = "ours, one centroid"
 ALL, LEFT_OUT, TUNE = "all", "left out", "tune"
 
 
@@ -58,6 +60,8 @@ class Task:
             config.validation, config.validation_leave_out, config.keep_weights, tier.frozen_stages, tier.views,
             None if training is None else training.model_dump(),
         ]  # fmt: skip
+        if config.rows[self.row].recognition == ONE_CENTROID:
+            parts.append(ONE_CENTROID)
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
@@ -84,23 +88,30 @@ def perform(task: Task, config: LossesConfig, catalog_file: str, folder: str, th
     kept_out = [] if apart is None else left_out(every, apart)
     training = config.training_of(task.tier, task.row, dict(task.trial))
     tuned, seconds = None, 0.0
+    failed: str | None = None
     with threadpool_limits(threads):
         if training is not None:
             begin = time.perf_counter()
             tail = make_tail(config, tier, task.seed)
             stages = _stages(inputs, table, kept_out, config, training)
-            fit(tail, inputs, stages, training, config.centroids, task.seed)
-            tuned = embed(tail, inputs.clean, np.arange(len(table)))
+            try:
+                fit(tail, inputs, stages, training, config.centroids, task.seed)
+                tuned = embed(tail, inputs.clean, np.arange(len(table)))
+            except LandmarkError as error:  # a loss that is no longer finite: the trial counts, and reaches nothing
+                failed = str(error)
             seconds = time.perf_counter() - begin
         asked = {"": every} if task.protocol == ALL else {"new_": kept_out}
         if task.protocol == TUNE:
             asked[""] = [landmark for landmark in every if landmark not in kept_out]
+        one = config.rows[task.row].recognition == ONE_CENTROID
         figures = {
             f"{prefix}{key}": value
             for prefix, ids in asked.items()
-            for key, value in judge(tuned, inputs.pretrained, table, ids, config, task.seed).items()
+            for key, value in judge(tuned, inputs.pretrained, table, ids, config, task.seed, one).items()
         }
-    result = {"task": asdict(task), "figures": figures, "seconds": seconds}
+        if failed is not None:
+            figures = dict.fromkeys(figures, 0.0)
+    result = {"task": asdict(task), "figures": figures, "seconds": seconds, "failed": failed}
     write_json(file, result)
     return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from benchmarks.comparison.inputs import Tail, make_inputs
 from benchmarks.comparison.settings import LossesConfig
 from benchmarks.comparison.table import Choice, choose, markdown, summarise
 from landmark.config_file import read_config
-from landmark.errors import UsageError
+from landmark.errors import LandmarkError, UsageError
 from landmark.network.network import Network
 from landmark.photos.catalog import Catalog
 
@@ -44,7 +45,7 @@ rows:
   frozen: {{paper: none, training: null}}
   softmax: {{paper: Zhai, training: {{loss: softmax, centre_weight: 0}}}}
   two views: {{paper: Chen, training: {{loss: ntxent, centre_weight: 0}}}}
-  ours: {{paper: ours, training: {{refresh_every: 1}}, recognition: ours}}
+  ours: {{paper: ours, training: {{}}, refresh: true, recognition: ours}}
 """
 
 
@@ -150,33 +151,74 @@ def test_the_spread_is_over_seeds_and_the_best_comes_first(config: LossesConfig)
         "softmax": [result("softmax", task.ALL, 0.4), result("softmax", task.ALL, 0.6)],
         "ours": [result("ours", task.ALL, 0.7), result("ours", task.LEFT_OUT, 0.2)],
     }
-    chosen = {row: Choice({"learning_rate": 0.001}, "one_mean", "ours@0.5", 0.5, 2) for row in results}
-    table = summarise(config, list(results), results, chosen)
+    trial = {"learning_rate": 0.001, "miner": "semihard"}
+    choice = Choice(trial, "one_mean", "ours@0.5", trial, "ours@0.5", 0.5, 2)
+    chosen = {row: {task.ALL: choice, task.LEFT_OUT: choice} for row in results}
+    table = summarise(config, list(results), results, results, chosen)
     assert table["method"].tolist() == ["ours", "softmax"]
     assert table["at_99"].tolist() == pytest.approx([0.7, 0.5])
     assert table["at_99_sd"].tolist() == pytest.approx([0.0, 0.1414], abs=1e-4)
     assert table["minutes"].tolist() == pytest.approx([0.5, 0.5])
     assert "50.0 ± 14.1" in markdown(table)
+    assert "learning_rate 0.001, miner semihard, one mean" in markdown(table)
     assert pd.isna(table["new_at_99"][1])
 
 
-def test_tuning_weighs_trained_and_new_landmarks_alike() -> None:
+def test_tuning_judges_trained_and_new_landmarks_apart() -> None:
     def figures(trained: float, new: float, ours: float) -> dict[str, float]:
-        galleries = {"one_mean_at_99": trained, "new_one_mean_at_99": new, "all_photos_at_99": 0.0, "new_all_photos_at_99": 0.1}
-        return galleries | {"ours@0.5_at_99": ours, "new_ours@0.5_at_99": ours, "ours@1_at_99": 0.3, "new_ours@1_at_99": 0.3}
+        galleries = {"one_mean_at_99": trained, "new_one_mean_at_99": new, "all_photos_at_99": 0.0, "new_all_photos_at_99": 0.2}
+        return galleries | {"ours@0.5_at_99": ours, "new_ours@0.5_at_99": ours, "ours@1_at_99": 0.3, "new_ours@1_at_99": 0.5}
 
-    trials = [({"learning_rate": 1.0}, figures(0.9, 0.1, 0.4)), ({"learning_rate": 2.0}, figures(0.7, 0.5, 0.2))]
-    assert choose("plain", [0.5, 1.0], trials) == Choice({"learning_rate": 2.0}, "one_mean", "ours@1", pytest.approx(0.6), 2)
-    assert choose("ours", [0.5, 1.0], trials) == Choice({"learning_rate": 1.0}, "one_mean", "ours@0.5", pytest.approx(0.4), 2)
+    slow, fast = {"learning_rate": 1.0}, {"learning_rate": 2.0}
+    trials = [(slow, figures(0.9, 0.1, 0.4)), (fast, figures(0.7, 0.6, 0.2))]
+    assert choose("plain", [0.5, 1.0], trials, task.ALL) == Choice(slow, "one_mean", "ours@0.5", slow, "ours@0.5", 0.9, 2)
+    assert choose("plain", [0.5, 1.0], trials, task.LEFT_OUT) == Choice(fast, "one_mean", "ours@1", slow, "ours@1", 0.6, 2)
+    assert choose("ours", [0.5, 1.0], trials, task.ALL) == Choice(slow, "one_mean", "ours@0.5", slow, "ours@0.5", 0.4, 2)
+    assert choose("ours", [0.5, 1.0], trials, task.LEFT_OUT).ours == "ours@1"
+
+
+def test_landmarks_left_out_are_neither_trained_on_nor_tuned_on_as_known(config: LossesConfig, catalog: Catalog) -> None:
+    table = catalog.table.sort_values("sha256", ignore_index=True)
+    inputs = SimpleNamespace(landmarks=catalog.landmarks)
+    every = sorted(set(table["landmark"]) - {""})
+    training = config.training_of("neck", "ours", {})
+    assert training is not None
+    for seen in (table, judge.tuning_table(table, 0.25)):
+        (stage,) = task._stages(inputs, seen, every[::2], config, training)  # type: ignore[arg-type]
+        rows = seen.iloc[stage.rows]
+        assert set(rows["landmark"]) == {"", *every[1::2]}
+        assert set(rows["split"]) == {"train"}
+        assert list(stage.classes) == every[1::2]
+        assert [("", *stage.classes)[target] for target in stage.targets] == rows["landmark"].tolist()
+
+
+def test_a_training_that_diverges_counts_and_does_not_end_the_comparison(
+    config: LossesConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def explode(*_: object) -> None:
+        raise LandmarkError("the loss is no longer finite")
+
+    monkeypatch.setattr(task, "fit", explode)
+    found = task.perform(
+        task.Task("neck", "softmax", task.ALL, 0, (("learning_rate", 9.0),)),
+        config,
+        str(losses.make_catalog(config)),
+        str(tmp_path),
+        1,
+    )
+    assert found["failed"] == "the loss is no longer finite"
+    assert found["figures"]["one_mean_at_99"] == 0.0
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rows", "softmaxx"], "no row 'softmaxx'; there are frozen, softmax, two views, ours"),
+        (["--row", "softmaxx"], "no row 'softmaxx'; there are frozen, softmax, two views, ours"),
         (["--tier", "necks"], "no tier 'necks'; there are neck, full"),
         (["rows.softmax.training.scale=-1"], "rows.softmax.training: scale: Input should be greater than 0"),
-        (["tiers.neck.trials=1"], "rows.softmax.grid: 2 trials in tier 'neck', but the budget is 1"),
+        (["tiers.neck.trials=1"], "rows.softmax.grid: 2 trials in tier 'neck', but every row gets 1"),
+        (["tiers.neck.tuned_like=neck"], "tiers.neck.tuned_like: tier 'neck' must be tuned by trials of its own"),
+        (["keep_weights=[-1]"], "keep_weights.0: Input should be greater than or equal to 0"),
         (["tiers.neck.bogus=1"], "tiers.neck.bogus: unknown key; allowed here: batch_size, epochs"),
     ],
 )
