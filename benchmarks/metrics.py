@@ -241,7 +241,7 @@ def measured(case: Case, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run all of it."""
-    parser = argparse.ArgumentParser(description="Time of the metrics, beside plain loops.")
+    parser = argparse.ArgumentParser(prog="landmark bench metrics", description="Time of the metrics, beside plain loops.")
     parser.add_argument("--photos", type=int, default=100_000, help="photos (pairs: ten times as many)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS / "metrics.json")

@@ -207,7 +207,7 @@ def explain(
     ] = None,
     format: Annotated[str, typer.Option(help="Of the pictures: png or svg.")] = "png",
     neighbours: Annotated[int, typer.Option(help="Nearest photos a picture.", min=0, max=12)] = 6,
-    map: Annotated[str, typer.Option(help="Method of the map: tsne, umap or pca.")] = "tsne",
+    map: Annotated[str | None, typer.Option(help="Method of the catalog's map: tsne (default), umap or pca.")] = None,
     home: Home = ".landmark",
     json: Json = False,
     debug: Debug = False,
@@ -220,7 +220,7 @@ def explain(
         from landmark.photos.catalog import Catalog
         from landmark.steps.explain import explain_files, explain_options
 
-        options = explain_options(format, neighbours, map)
+        options = explain_options(format, neighbours, map, catalog)
         photos_known = None if catalog is None else Catalog.load(catalog)
         result = explain_files(load_recognizer(model), photos, out, Path(home), photos_known, options)
     columns = ["photo", "picture", "landmark", "confidence", "similarity", "reason"]

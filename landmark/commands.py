@@ -135,6 +135,8 @@ def run_benchmark(name: str, arguments: list[str]) -> None:
         sys.path.insert(0, str(root))  # where the benchmarks' own imports start
         runpy.run_module(f"benchmarks.{name}", run_name="__main__")
     except SystemExit as end:
+        if end.code == UsageError.exit_status:
+            raise UsageError(f"bench {name}: wrong arguments; see landmark bench {name} --help") from end
         if end.code not in (None, 0):
             raise LandmarkError(f"bench {name}: ended with {end.code}") from end
     finally:

@@ -241,12 +241,12 @@ def _whitening(source: str | None, scaled: MultiScale, out: str | None) -> White
     if source is None:
         return None
     if source.endswith(".npz"):
-        return Whitening.load(Path(source))
+        return Whitening.load(source)
     unreadable: list[str] = []
     blocks = _blocks(source, scaled, unreadable)
     made = Whitening.learn(blocks, f"PCA of {source}, input {', '.join(map(str, scaled.sizes))} pixels")
     if out is not None:
-        made.save(Path(out) / "whitening.npz")
+        made.save(join(out, "whitening.npz"))
     return made
 
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.comparison.settings import LossesConfig, TierConfig
+from landmark.cache import locked
 from landmark.config import TrainingConfig
 from landmark.errors import LandmarkError
 from landmark.network.augment import Pixels, augmentation
 from landmark.network.backbone import feature_map
 from landmark.network.network import Network
 from landmark.photos.catalog import Catalog
-from landmark.storage import atomic_file
+from landmark.storage import atomic_file, sha256_file
 
 _BATCH = 64
 Array = NDArray[np.float32]
@@ -88,15 +89,22 @@ def make_inputs(config: LossesConfig, tier: TierConfig, catalog: Catalog, folder
         config.network.model_dump_json(exclude={"keep_pretrained"})
         + f"{tier.frozen_stages} {tier.views} {config.training.get('crop_scale')}"
     )
-    digest = hashlib.sha256("".join([settings, *table["sha256"], *table["split"]]).encode()).hexdigest()
+    digest = hashlib.sha256("".join([settings, weights_digest(config), *table["sha256"], *table["split"]]).encode()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}-{digest[:16]}.npy" for name in ("clean", "views", "pretrained")}
-    if not all(file.exists() for file in files.values()):
-        _compute(config, tier, table["photo"].tolist(), digest, training, files, folder)
+    with locked(folder / "inputs.lock", wait=f"{folder}: another process computes the inputs; waiting for it"):
+        if not all(file.exists() for file in files.values()):
+            _compute(config, tier, table["photo"].tolist(), digest, training, files, folder)
     arrays = {name: np.load(file, mmap_mode="r") for name, file in files.items()}
     view_row = np.full(len(table), -1, np.int64)
     view_row[training] = np.arange(len(training))
     return Inputs(table, catalog.landmarks, arrays["clean"], arrays["views"], view_row, np.array(arrays["pretrained"]))
+
+
+def weights_digest(config: LossesConfig) -> str:
+    """What is in the file of pretrained weights, where that is one: its name does not say."""
+    source = config.network.pretrained
+    return "" if source in ("package", "hub", "none") else sha256_file(source)
 
 
 def make_tail(config: LossesConfig, tier: TierConfig, seed: int) -> Tail:

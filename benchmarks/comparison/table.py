@@ -152,7 +152,8 @@ def markdown(table: pd.DataFrame) -> str:
     shown = [column for column in columns if column in table]
     lines = [["method", *(columns[column] for column in shown), "minutes", "tuned"], ["---"] * (len(shown) + 3)]
     for line in table.to_dict("records"):
-        cells = [f"{100 * line[column]:.1f} ± {100 * line[f'{column}_sd']:.1f}" for column in shown]
+        spread = {column: f" ± {100 * line[f'{column}_sd']:.1f}" if line["seeds"] > 1 else "" for column in shown}
+        cells = [f"{100 * line[column]:.1f}{spread[column]}" for column in shown]
         lines.append([line["method"], *cells, f"{line['minutes']:.2f}", line["tuned"]])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -16,7 +16,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.comparison.fit import embed, fit
-from benchmarks.comparison.inputs import Inputs, make_inputs, make_tail
+from benchmarks.comparison.inputs import Inputs, make_inputs, make_tail, weights_digest
 from benchmarks.comparison.judge import judge, tuning_table
 from benchmarks.comparison.settings import LossesConfig
 from landmark.config import RunConfig, TrainingConfig
@@ -58,7 +58,7 @@ class Task:
             VERSION, catalog, self.protocol, self.seed if training is not None else 0,
             config.network.model_dump(), config.centroids.model_dump(), config.calibration.model_dump(), config.leave_out,
             config.validation, config.validation_leave_out, config.keep_weights, tier.frozen_stages, tier.views,
-            None if training is None else training.model_dump(),
+            None if training is None else (training.model_dump(), asdict(training.method)), weights_digest(config),
         ]  # fmt: skip
         if config.rows[self.row].recognition == ONE_CENTROID:
             parts.append(ONE_CENTROID)
@@ -131,8 +131,10 @@ def _stages(
 
 @cache
 def _catalog(file: str) -> tuple[Catalog, str]:
+    """A catalog, and the digest of all of it that figures depend on: tuning and centroids go by near-duplicate groups."""
     catalog = Catalog.load(file)
-    return catalog, catalog.digest
+    groups = catalog.table.sort_values("sha256")["group"].astype(str)
+    return catalog, hashlib.sha256("".join([catalog.digest, *groups]).encode()).hexdigest()
 
 
 @cache

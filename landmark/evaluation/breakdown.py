@@ -42,7 +42,7 @@ def by_training_photos(open_set: OpenSet, threshold: float, photos: Mapping[str,
         rows.append(
             {
                 "group": name,
-                "training_photos": f"{fewest} and more" if most is None else f"{fewest or 1} to {most}",
+                "training_photos": f"{fewest} and more" if most is None else f"{fewest} to {most}",
                 "landmarks": len(group),
                 "photos": tested,
                 "sensitivity": right / tested,

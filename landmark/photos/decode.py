@@ -7,6 +7,7 @@ What can't be read, or would take an unreasonable amount of memory, raises `Unre
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import math
 import stat
@@ -128,6 +129,15 @@ def resize(image: Image.Image, size: int, mode: Literal["squash", "crop"] = "squ
         left, top = (image.width - side) / 2, (image.height - side) / 2
         box = (left, top, left + side, top + side)
     return np.array(image.resize((size, size), Image.Resampling.BICUBIC, box=box), dtype=np.uint8)
+
+
+def photo_digest(photo: str) -> str:
+    """sha256 of a photo's file, hex, read piece by piece; "unreadable" for one that cannot be opened (decoding says why)."""
+    try:
+        with open_photo(photo) as (file, _):
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    except UnreadablePhoto:
+        return "unreadable"
 
 
 @contextlib.contextmanager

@@ -108,6 +108,7 @@ def find_evidence(
     """
     landmarks = rows_of(landmark)
     members = [rows[witnesses[rows]] for rows in landmarks]
+    possible = np.array([len(rows) > 0 for rows in members])
     means = np.stack([vectors[rows].mean(0) if len(rows) else np.zeros(vectors.shape[1], np.float32) for rows in members])
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     own = np.full(len(vectors), np.nan, np.float32)
@@ -118,7 +119,7 @@ def find_evidence(
             own[rows] = _own(vectors, rows, members[number], neighbours, apart)
             if len(others):
                 rival[rows] = _nearest(vectors[rows] @ others.T, neighbours)
-            near = _candidates(vectors[rows] @ means.T, members, number)
+            near = _candidates(vectors[rows] @ means.T, possible, number)
             for other in np.flatnonzero(near.any(0)):
                 chosen = rows[near[:, other]]
                 similarity = _nearest(vectors[chosen] @ vectors[members[other]].T, _few(neighbours, len(members[other])))
@@ -150,11 +151,10 @@ def _nearest(similarity: Array, neighbours: int) -> Array:
     return np.asarray(np.partition(similarity, -near, axis=1)[:, -near:].mean(1), np.float32)
 
 
-def _candidates(similarity: Array, members: list[Labels], own: int) -> Bools:
+def _candidates(similarity: Array, possible: Bools, own: int) -> Bools:
     """Which landmarks [rows, l] each photo is compared with."""
-    possible = np.array([len(rows) > 0 for rows in members])
-    possible[own] = False
     near = np.where(possible, similarity, -np.inf)
-    if possible.sum() > RIVALS:
+    near[:, own] = -np.inf
+    if len(possible) > RIVALS:
         near = np.where(near >= np.partition(near, -RIVALS, axis=1)[:, -RIVALS, None], near, -np.inf)
     return np.isfinite(near)

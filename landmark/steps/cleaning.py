@@ -48,7 +48,10 @@ def clean_round(work: Work) -> Mapping[str, Any]:
     catalog = Catalog.load(work.file(RAW_CATALOG, CATALOG))
     train = catalog.split("train")
     table = train.table
-    references = read_references(config.data.references, table) if config.data.references else np.zeros(len(table), bool)
+    references = np.zeros(len(table), bool)
+    if config.data.references:  # some may be in other splits, and have no part here
+        of_all = read_references(config.data.references, catalog.table)
+        references = of_all[np.asarray(catalog.table["split"] == "train")]
     embedded = embed_catalog(network, train, work.home, config)
     shows = np.asarray(table["landmark"] != "")
     judged = shows & embedded.ok
@@ -68,7 +71,7 @@ def clean_round(work: Work) -> Mapping[str, Any]:
     found.save(work.out / CLEANING)
     remains.save(work.out / CATALOG)
     names = dict(zip(catalog.landmarks["landmark"], catalog.landmarks["name"], strict=True))
-    write_cleaning_page(work.out / PAGE, found.table, names, f"{config.name}, round {number}")
+    write_cleaning_page(work.out / PAGE, found.table, names, f"round {number}")
     return {"training": training_digest(remains), **found.counts()}
 
 

@@ -41,14 +41,16 @@ class ExplainOptions(BaseModel):
     map: Method = Field("tsne", description="method of the map")
 
 
-def explain_options(format: str, neighbours: int, map: str) -> ExplainOptions:
+def explain_options(format: str, neighbours: int, map: str | None, catalog: str | None) -> ExplainOptions:
     """Options from the command line.
 
     Raises:
-        UsageError: a value that is not allowed.
+        UsageError: a value that is not allowed, or a map without the catalog that it is of.
     """
+    if map is not None and catalog is None:
+        raise UsageError("explain: --map: a map is of a catalog; give --catalog too")
     try:
-        return ExplainOptions.model_validate({"format": format, "neighbours": neighbours, "map": map})
+        return ExplainOptions.model_validate({"format": format, "neighbours": neighbours, "map": map or "tsne"})
     except ValidationError as error:
         raise UsageError("explain: " + "; ".join(f"--{item['loc'][0]}: {item['msg']}" for item in error.errors())) from error
 

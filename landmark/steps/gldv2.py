@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from landmark.errors import UsageError
 from landmark.evaluation.gldv2.rows import read_rows
 from landmark.evaluation.gldv2.submission import DEPTH, write_recognition, write_retrieval
 from landmark.network.embeddings import EmbeddingStore
+from landmark.photos.decode import photo_digest
 from landmark.photos.listing import SUFFIXES
 from landmark.recognition.index import VectorIndex
 from landmark.recognition.recognizer import Recognizer
 from landmark.steps.embedding import Vectors
-from landmark.storage import is_s3, list_files, read_bytes, shown
+from landmark.storage import is_s3, list_files, shown
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ def photos_by_id(folder: str, ids: str | None = None) -> dict[str, str]:
 def _embed(recognizer: Recognizer, photos: dict[str, str], home: Path) -> tuple[list[str], Vectors]:
     """Ids of the photos that can be read, and their unit vectors [n, d]."""
     paths = list(photos.values())
-    digests = [hashlib.sha256(read_bytes(path)).hexdigest() for path in paths]
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(photo_digest, paths))
     embedded = EmbeddingStore(home / "embeddings", recognizer.network).embed_photos(paths, digests)
     for path, reason in embedded.failed.items():
         log.warning("%s: %s; it gets no prediction", shown(path), reason)

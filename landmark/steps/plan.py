@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,7 @@ def _train(config: RunConfig) -> dict[str, Any]:
     return {
         "network": _network(config),
         "training": _dump(config.training, "workers", "devices", "cache_bytes"),
+        "method": asdict(config.training.method),
         "centroids": _dump(config.centroids),
         "seed": config.seed,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from landmark.evaluation.revisited.ground_truth import Box, GroundTruth
 from landmark.network.embedder import Embedder
 from landmark.network.embeddings import EmbeddingStore
 from landmark.network.network import Network
-from landmark.photos.decode import UnreadablePhoto, decode, open_photo, resize
+from landmark.photos.decode import UnreadablePhoto, decode, open_photo, photo_digest, resize
 from landmark.photos.listing import SUFFIXES
 from landmark.storage import is_s3, join, list_files, shown
 
@@ -137,7 +136,7 @@ class MultiScale:
     def _parts(self, photos: Sequence[str]) -> Iterator[tuple[Vectors, dict[str, str]]]:
         """Blocks of unit vectors, NaN where a photo failed; with the first of them, what failed and why."""
         with ThreadPoolExecutor(max_workers=4) as pool:
-            digests = list(pool.map(_digest, photos))
+            digests = list(pool.map(photo_digest, photos))
         made = [store.embed_photos(photos, digests) for store in self._stores]
         failed = {photo: reason for embedded in made for photo, reason in embedded.failed.items()}
         bad = failed
@@ -230,14 +229,6 @@ def _mean(parts: Sequence[Vectors]) -> Vectors:
         return parts[0]
     total = np.sum(parts, axis=0, dtype=np.float32)
     return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12), np.float32)
-
-
-def _digest(photo: str) -> str:
-    try:
-        with open_photo(photo) as (file, _):
-            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    except UnreadablePhoto:
-        return "unreadable"  # no sha256: the store opens it in vain too, and says why
 
 
 def _more(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -116,6 +117,7 @@ class GroundTruth:
         """
         data = _read(uri)
         name = str(uri)
+        data = data.removeprefix(codecs.BOM_UTF8)
         if data.lstrip()[:1] != b"{":
             return cls.parse(unpickle_plain(data, name), name)
         try:

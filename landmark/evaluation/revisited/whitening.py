@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from landmark.errors import LandmarkError
 from landmark.names import shown
-from landmark.storage import atomic_file
+from landmark.storage import read_bytes, write_bytes
 
 Vectors = NDArray[np.float32]
 MAX_BYTES = 1 << 30
@@ -93,24 +94,26 @@ class Whitening:
         rows = (vectors - self.mean) @ self.projection
         return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
 
-    def save(self, path: Path) -> None:
+    def save(self, uri: str | Path) -> None:
         """Write `mean`, `projection` and `source` to a .npz file."""
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, mean=self.mean, projection=self.projection, source=np.array(self.source))
+        file = io.BytesIO()
+        np.savez(file, mean=self.mean, projection=self.projection, source=np.array(self.source))
+        write_bytes(str(uri), file.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, uri: str | Path) -> Self:
         """Read what `save` wrote; nothing is unpickled.
 
         Raises:
             LandmarkError: not there, damaged, or of another form.
         """
+        data = read_bytes(str(uri))
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
                     raise ValueError(f"over the limit of {MAX_BYTES} bytes unpacked")
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return cls(arrays["mean"], arrays["projection"], str(arrays["source"]))
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
             reason = shown(" ".join(str(error).split()))[:200]
-            raise LandmarkError(f"{shown(path)}: not a whitening ({reason}); learn it again") from error
+            raise LandmarkError(f"{shown(uri)}: not a whitening ({reason}); learn it again") from error

@@ -67,7 +67,7 @@ class DynamicArcFace(metric_losses.SubCenterArcFaceLoss):  # type: ignore[misc]
 def cosine_with_margin(cosine: Tensor, margin: Tensor) -> Tensor:
     """cos(theta + m) of cos(theta); past the angle where that would rise again, a line that falls on (Deng et al., 2019).
 
-    >>> cosine_with_margin(torch.tensor([0.5, -0.9]), torch.tensor([0.2, 0.5])).numpy().round(4).tolist()
+    >>> [round(value, 4) for value in cosine_with_margin(torch.tensor([0.5, -0.9]), torch.tensor([0.2, 0.5])).tolist()]
     [0.318, -1.1397]
     """
     angle = torch.acos(cosine.clamp(-1 + 1e-7, 1 - 1e-7))  # within: the slope of acos is infinite at its ends

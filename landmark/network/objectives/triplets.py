@@ -16,6 +16,7 @@ from landmark.methods import Miner, Sampler
 from landmark.network.objectives.base import Objective, PairObjective
 from landmark.network.objectives.class_head import ClassHead
 
+FACENET_MARGIN = 0.2
 Triplets = tuple[Tensor, Tensor, Tensor]
 
 
@@ -78,13 +79,13 @@ class TripletRatio(PairObjective):
 
     Args:
         scale: s; the paper's vectors have no fixed length, unit vectors need it in its place (ours).
-        miner: which triplets.
+        miner: which triplets; 'semihard' as with FaceNet's margin, as the ratio has none.
     """
 
     def __init__(self, scale: float, miner: Miner, sampler: Sampler) -> None:
         super().__init__(sampler)
         self.scale = scale
-        self.miner = TripletMiner(miner, margin=0.2)
+        self.miner = TripletMiner(miner, margin=FACENET_MARGIN)
 
     def compare(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean over the triplets."""
