@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.settings import LossesConfig
-from benchmarks.comparison.table import Choice, choose, draw, markdown, summarise
+from benchmarks.comparison.table import EITHER, Choice, choose, draw, markdown, summarise
 from benchmarks.comparison.task import ALL, LEFT_OUT, TUNE, Task, perform
 from benchmarks.machine import machine
 from landmark.config import RunConfig
@@ -59,7 +59,7 @@ class Comparison:
 
             def taken_over(found: Choice) -> Choice:
                 trial = {**found.trial, **rate} if found.trial else {}
-                return replace(found, trial=trial, same_trial=trial, same=f"ours@{found.weight}")
+                return replace(found, trial=trial, gallery=EITHER, same_trial=trial, same=f"ours@{found.weight}")
 
             return {row: {name: taken_over(found) for name, found in own.items()} for row, own in self.tune(like, rows).items()}
         tasks = {

@@ -19,6 +19,8 @@ PREFIX = {"ours": "ours", "ours, one centroid": "ours_one_centroid"}
 PREFIXES = {ALL: "", LEFT_OUT: "new_"}
 """Protocol -> what the names of its figures start with."""
 FIGURES = ("at_99", "at_99_9")
+EITHER = "either"
+"""In place of a gallery: whichever is better on the test photos themselves, where validation did not choose."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Choice:
 
     Attributes:
         trial: values of learning rate and of the row's grid.
-        gallery: of the embedding alone: one_mean or all_photos.
+        gallery: of the embedding alone: one_mean, all_photos or EITHER.
         ours: prefix of our recognition's figures, with the weight of the pretrained embedding, for the same trial.
         same_trial: the trial that is best by our recognition.
         same: prefix of our recognition's figures, for that.
@@ -50,7 +52,7 @@ class Choice:
 
     def words(self, plain: bool) -> str:
         """The choice in a cell."""
-        own = self.gallery.replace("_", " ") if plain else f"pretrained {self.weight}"
+        own = self.gallery.replace("_", " ").replace(EITHER, "the better gallery") if plain else f"pretrained {self.weight}"
         values = (f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in self.trial.items())
         return ", ".join([*values, own])
 
@@ -87,6 +89,8 @@ def published(row: str, config: LossesConfig, figures: Mapping[str, float], choi
     """A row's figures with its own recognition, without `new_`."""
     plain = config.rows[row].recognition == "plain"
     prefix = choice.gallery if plain else choice.ours
+    if prefix == EITHER:
+        prefix = max(GALLERIES, key=lambda name: figures[f"{name}_at_99"])
     side = "alone" if plain else f"both@{choice.weight}"
     retrieved = {key: figures[f"{side}_{key}"] for key in ("recall_at_1", "map_at_r") if f"{side}_{key}" in figures}
     return {**{key: figures[f"{prefix}_{key}"] for key in FIGURES}, **retrieved}

@@ -79,8 +79,10 @@ def test_compares_resumes_and_writes_a_table(
     bench(
         monkeypatch,
         str(config_file),
-        "--rows",
-        "softmax,two views",
+        "--row",
+        "softmax",
+        "--row",
+        "two views",
         "--tier",
         "neck",
         "--jobs",
@@ -89,11 +91,12 @@ def test_compares_resumes_and_writes_a_table(
         str(tmp_path / "a"),
     )
     kept = {file.name: file.stat().st_mtime_ns for file in (Path(config.home) / "losses/tiny/tasks").iterdir()}
-    assert len(kept) == 2 * (2 + 2 * 2)  # rows x (trials + seeds x protocols)
+    least = 2 * (2 + 2 * 2)  # rows x (trials + seeds x protocols)
+    assert least <= len(kept) <= least + 2 * 2 * 2  # and where our recognition has another best trial, those of that
     bench(monkeypatch, str(config_file), "--jobs", "1", "--out", str(tmp_path / "b"))
     after = {file.name: file.stat().st_mtime_ns for file in (Path(config.home) / "losses/tiny/tasks").iterdir()}
     assert {name: after[name] for name in kept} == kept
-    assert len(after) == len(kept) + (2 + 2 * 2) + (1 + 2) + 2 * 2  # ours; frozen; full: two rows, one seed, two protocols
+    assert len(after) >= len(kept) + (2 + 2 * 2) + (1 + 2) + 2 * 2  # ours; frozen; full: two rows, one seed, two protocols
     found = json.loads((tmp_path / "b/tiny-neck.json").read_text())
     rows = {row["method"]: row for row in found["rows"]}
     assert set(rows) == {"frozen", "softmax", "two views", "ours"}

@@ -118,11 +118,12 @@ def test_no_name_leaves_the_folder(photo: str, number: int) -> None:
         ({"format": "pdf"}, "--format: Input should be 'png' or 'svg'"),
         ({"map": "mds"}, "--map: "),
         ({"neighbours": 13}, "--neig"),
+        ({"catalog": None}, "--map: a map is of a catalog; give --catalog too"),
     ],
 )
 def test_wrong_options_are_refused(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        explain_options(**{"format": "png", "neighbours": 6, "map": "tsne", **changed})
+        explain_options(**{"format": "png", "neighbours": 6, "map": "tsne", "catalog": "c.parquet", **changed})
 
 
 def test_the_command(tmp_path: Path, recognizer: Recognizer, photos: Path) -> None:
