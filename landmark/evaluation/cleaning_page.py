@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from landmark import storage
+from landmark.evaluation.pages import page_template
 from landmark.evaluation.pictures import Thumbnails
 from landmark.evaluation.tables import Cell, Table, data_table, percent
 from landmark.recognition.cleaning_table import OTHER_LANDMARK, REFERENCE
@@ -48,19 +48,12 @@ def render_cleaning_page(table: pd.DataFrame, names: Mapping[str, str], title: s
     def name(landmark: str) -> str:
         return names.get(landmark) or landmark
 
-    environment = Environment(
-        loader=PackageLoader("landmark.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     dropped = int((~labelled["kept"]).sum())
     landmarks = [
         _landmark(labelled[labelled["landmark"] == landmark], name, f"l{number}", thumbnails)
         for number, landmark in enumerate(touched[:MAX_LANDMARKS])
     ]
-    return environment.get_template("cleaning.html").render(
+    return page_template("cleaning.html").render(
         title=title,
         labelled=len(labelled),
         dropped=dropped,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from landmark.evaluation.drawing import GREY, INK, PALETTE, new_figure, to_svg
+from landmark.evaluation.drawing import GREY, INK, PALETTE, curve_style, new_figure, to_svg
 from landmark.evaluation.embedding_map import CENTROID, PHOTO, QUERY
 from landmark.evaluation.intervals import wilson
 from landmark.evaluation.open_set import OpenSet
@@ -37,17 +37,13 @@ def sensitivity_curve(curves: Mapping[str, OpenSet], threshold: float, width: fl
         best = 0.5 / others
         for number, (name, open_set) in enumerate(curves.items()):
             error, sensitivity = operating_steps(open_set, best)
-            strong = number == 0
             axes.plot(
                 error,
                 sensitivity,
-                color=PALETTE[number % len(PALETTE)],
-                linewidth=2.4 if strong else 1.4,
-                linestyle="-" if strong else (0, (4, 1.5)),
                 label=name,
-                zorder=3 if strong else 2,
+                **curve_style(number),
             )
-            if strong:
+            if number == 0:
                 photos = int(open_set.landmark_photo.sum())
                 low, high = wilson(np.rint(sensitivity * photos), photos)
                 axes.fill_between(error, low, high, color=PALETTE[0], alpha=0.15, linewidth=0)

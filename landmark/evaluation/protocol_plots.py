@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from landmark.evaluation.drawing import GREY, INK, PALETTE, PERCENT, new_figure, to_svg
+from landmark.evaluation.drawing import GREY, INK, PALETTE, PERCENT, curve_style, new_figure, to_svg
 from landmark.evaluation.tables import percent
 from landmark.evaluation.verification import Pairs
 
@@ -29,15 +29,11 @@ def roc_figure(curves: Mapping[str, Pairs], width: float = 5.6) -> str:
         smallest = min(max(0.5 / max(int((~pairs.same).sum()), 1), 1e-6) for pairs in curves.values())
         for number, (name, pairs) in enumerate(curves.items()):
             false, true = _thinned(pairs, smallest)
-            strong = number == 0
             axes.plot(
                 false,
                 true,
-                color=PALETTE[number % len(PALETTE)],
-                linewidth=2.4 if strong else 1.4,
-                linestyle="-" if strong else (0, (4, 1.5)),
                 label=f"{name}: EER {percent(pairs.eer)}, FPR at 95 % TPR {percent(pairs.fpr_at(0.95))}",
-                zorder=3 if strong else 2,
+                **curve_style(number),
             )
             axes.plot([max(pairs.eer, smallest)], [1 - pairs.eer], "o", color=INK, markersize=5, zorder=4)
         rates = np.geomspace(smallest, 1, 200)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from landmark import storage
@@ -18,6 +17,7 @@ from landmark.evaluation import plots, protocol_plots
 from landmark.evaluation.explain import Explained, overlay
 from landmark.evaluation.mistakes import Mistake, worst
 from landmark.evaluation.nearest import caption
+from landmark.evaluation.pages import page_template
 from landmark.evaluation.pictures import Thumbnails
 from landmark.evaluation.report_content import ReportContent
 from landmark.evaluation.tables import Table, data_table, flat, landmark_table, percent, shown_number
@@ -62,15 +62,8 @@ def write_report(file: Path, content: ReportContent) -> None:
 def render_report(content: ReportContent) -> str:
     """The report as HTML text; every name, path and setting in it is escaped."""
     thumbnails = Thumbnails(content.picture_bytes)
-    environment = Environment(
-        loader=PackageLoader("landmark.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     figures = content.open_set.figures(content.threshold)
-    return environment.get_template("report.html").render(
+    return page_template("report.html").render(
         title=content.title,
         description=content.description,
         summary=_summary(content),
