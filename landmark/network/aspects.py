@@ -12,7 +12,7 @@ from typing import Any
 import fastcluster
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster
+from scipy.spatial.distance import squareform
 
 from landmark.config import CentroidsConfig
 
@@ -49,18 +49,21 @@ def find_aspects_at(embeddings: Array, cuts: Sequence[float], settings: Centroid
     chosen = np.arange(len(rows))
     if len(rows) > MAX_CLUSTERED:
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), MAX_CLUSTERED, replace=False))
-    tree = linkage_tree(rows[chosen], settings.linkage)
     found = []
-    for cut in cuts:
-        in_order = np.zeros(len(rows), np.int64)
-        if np.isfinite(cut):
-            in_order[chosen] = cut_tree(tree, cut, settings)
-            if len(chosen) < len(rows):
-                in_order = _spread(rows, chosen, in_order[chosen], cut, settings)
+    for cut, sample in zip(cuts, cut_at(pair_distances(rows[chosen]), cuts, settings), strict=True):
+        in_order = sample
+        if len(chosen) < len(rows):
+            in_order = _spread(rows, chosen, sample, cut, settings) if np.isfinite(cut) else np.zeros(len(rows), np.int64)
         labels = np.empty(len(rows), np.int64)
         labels[order] = in_order
         found.append(labels)
     return found
+
+
+def cut_at(distances: NDArray[np.float64], cuts: Sequence[float], settings: CentroidsConfig) -> list[Labels]:
+    """Labels [n] at each of several heights (infinite: one mean), from the distances [n, n] of photos in canonical order."""
+    tree = tree_of(distances, settings.linkage)
+    return [cut_tree(tree, cut, settings) if np.isfinite(cut) else np.zeros(len(distances), np.int64) for cut in cuts]
 
 
 def means_of(embeddings: Array, labels: Labels) -> Array:
@@ -73,14 +76,21 @@ def means_of(embeddings: Array, labels: Labels) -> Array:
     Returns:
         float32 [v, d]. An aspect whose photos cancel out exactly (mean zero) is represented by its first photo.
     """
-    aspects = int(labels.max()) + 1 if len(labels) else 0
-    members = (labels[:, None] == np.arange(aspects)).astype(np.float64)
-    means = members.T @ np.asarray(embeddings, np.float64)
+    return means_at(embeddings, [labels])[0]
+
+
+def means_at(embeddings: Array, labels: Sequence[Labels]) -> list[Array]:
+    """`means_of` for several labellings of the same photos, for the price of one matrix product."""
+    counts = [int(found.max()) + 1 if len(found) else 0 for found in labels]
+    members = np.concatenate([found == np.arange(count)[:, None] for found, count in zip(labels, counts, strict=True)]).astype(
+        np.float64
+    )
+    means = members @ np.asarray(embeddings, np.float64)
     norms = np.linalg.norm(means, axis=1)
     for empty in np.flatnonzero(norms < 1e-9):
-        means[empty] = embeddings[np.flatnonzero(labels == empty)[0]]
+        means[empty] = embeddings[int(members[empty].argmax())]
         norms[empty] = np.linalg.norm(means[empty])
-    return np.asarray(means / norms[:, None], np.float32)
+    return np.split(np.asarray(means / norms[:, None], np.float32), np.cumsum(counts)[:-1])
 
 
 def canonical_order(embeddings: Array) -> Labels:
@@ -94,14 +104,25 @@ def canonical_order(embeddings: Array) -> Labels:
 
 def linkage_tree(embeddings: Array, linkage: str) -> NDArray[np.float64]:
     """The dendrogram of unit vectors [n, d] as SciPy's linkage matrix [n - 1, 4]; heights are Euclidean distances."""
-    if len(embeddings) < 2:
-        return np.zeros((0, 4))
+    return tree_of(pair_distances(embeddings), linkage)
+
+
+def pair_distances(embeddings: Array) -> NDArray[np.float64]:
+    """Euclidean distances [n, n] between unit vectors [n, d]."""
     rows = np.asarray(embeddings, np.float64)
     # |a - b|^2 = 2 - 2 a.b for unit vectors: one matrix product, many times faster than pair by pair.
-    gram = rows @ rows.T
-    upper = np.triu_indices(len(rows), 1)
-    distances = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * gram[upper]))
-    tree: NDArray[np.float64] = fastcluster.linkage(distances, method=linkage, preserve_input=False)
+    distances = rows @ rows.T
+    distances *= -2.0
+    distances += 2.0
+    np.maximum(distances, 0.0, out=distances)
+    return np.sqrt(distances, out=distances)
+
+
+def tree_of(distances: NDArray[np.float64], linkage: str) -> NDArray[np.float64]:
+    """The dendrogram [n - 1, 4], as of `linkage_tree`, from distances [n, n]; only those above the diagonal are read."""
+    if len(distances) < 2:
+        return np.zeros((0, 4))
+    tree: NDArray[np.float64] = fastcluster.linkage(squareform(distances, checks=False), method=linkage, preserve_input=False)
     return tree
 
 
@@ -118,7 +139,14 @@ def cut_tree(tree: NDArray[np.float64], height: float, settings: CentroidsConfig
     """
     if len(tree) == 0:
         return np.zeros(1, np.int64)
-    return keep_valid(fcluster(tree, height, "distance"), settings)
+    photos = len(tree) + 1
+    top = np.arange(2 * photos - 1)
+    merged = np.flatnonzero(tree[:, 2] <= height)
+    top[tree[merged, :2].astype(np.int64)] = photos + merged[:, None]
+    # Every node points to the one that it became part of; each turn doubles how far the pointers reach.
+    while not np.array_equal(further := top[top], top):
+        top = further
+    return keep_valid(top[:photos], settings)
 
 
 def keep_valid(clusters: NDArray[Any], settings: CentroidsConfig) -> Labels:

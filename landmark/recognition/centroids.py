@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from landmark.config import CentroidsConfig
 from landmark.errors import LandmarkError
-from landmark.network.aspects import Array, Labels, find_aspects, means_of
-from landmark.recognition.granularity import BLOCK, CUTS, Division, choose, divide
+from landmark.network.aspects import Array, Labels
+from landmark.recognition.blocks import make_blocks
+from landmark.recognition.granularity import Strangers, divide
+from landmark.recognition.refresh_block import Part, Recipe, solve
 from landmark.recognition.vectors import check_vectors
 from landmark.storage import atomic_file
 
+NONE = "centroids: none; the catalog needs training photos of at least one landmark"
 COLUMNS = ("vector", "landmark", "support", "medoid", "cut")
 
 
@@ -50,7 +53,7 @@ class Centroids:
             if len(getattr(self, name)) != count:
                 raise LandmarkError(f"centroids: {count} vectors but {len(getattr(self, name))} in '{name}'; they must match")
         if count == 0:
-            raise LandmarkError("centroids: none; the catalog needs training photos of at least one landmark")
+            raise LandmarkError(NONE)
         check_vectors(self.vectors, "centroids")
 
     def __len__(self) -> int:
@@ -139,23 +142,27 @@ def build_centroids(
     embeddings = check_vectors(embeddings, "embeddings of landmark photos")
     if others is not None:
         others = check_vectors(others, "embeddings of non-landmark photos", embeddings.shape[1])
-        others = others if len(others) else None
-    uris = np.asarray(photos, object)
-    built: list[tuple[str, Labels, Division]] = []
-    for block in _blocks(embeddings, landmark, uris, groups):
-        names, rows, parts = zip(*block, strict=True)
-        vectors = [embeddings[of] for of in rows]
-        if not settings.earned:
-            cuts: Sequence[float] = [settings.cut]
-        else:
-            cuts = [multiple * settings.cut for multiple in CUTS]
-        divisions = [
-            divide(x, part, cuts, settings, name, seed) if settings.earned else _plain(x, settings)
-            for name, x, part in zip(names, vectors, parts, strict=True)
-        ]
-        chosen = choose(divisions, vectors, parts, others, seed) if settings.earned else [0] * len(names)
-        built += [(name, of, row[best]) for name, of, row, best in zip(names, rows, divisions, chosen, strict=True)]
-    return _assemble(built, embeddings, uris)
+    blocks = make_blocks(len(embeddings), landmark, photos, groups)
+    recipe = Recipe(settings, seed, Strangers.of(others, seed))
+    return assemble([part for block in blocks for part in solve(block, embeddings, recipe).parts])
+
+
+def assemble(parts: Iterable[Part]) -> Centroids:
+    """The centroids of all landmarks from those of each, sorted by landmark.
+
+    Raises:
+        LandmarkError: there are none.
+    """
+    ordered = sorted(parts, key=lambda part: part.name)
+    if not ordered:
+        raise LandmarkError(NONE)
+    return Centroids(
+        vectors=np.concatenate([part.vectors for part in ordered]),
+        landmark=np.array([part.name for part in ordered for _ in part.vectors], object),
+        support=np.array([support for part in ordered for support in part.support], np.int64),
+        medoid=np.array([medoid for part in ordered for medoid in part.medoid], object),
+        cut=np.array([part.cut for part in ordered for _ in part.vectors], np.float64),
+    )
 
 
 def held_out(
@@ -186,57 +193,12 @@ def held_out(
     similarity = np.empty(len(embeddings), np.float32)
     right = np.zeros(len(embeddings), bool)
     cut_of = dict(zip(centroids.landmark, centroids.cut, strict=True))
-    for block in _blocks(embeddings, landmark, None, groups):
-        for name, rows, part in block:
+    for block in make_blocks(len(embeddings), landmark, None, groups):
+        for member in block:
+            name, rows = member.name, member.rows
+            part = np.arange(len(rows)) if member.groups is None else member.groups
             rest = centroids.vectors[centroids.landmark != name]
             own = divide(embeddings[rows], part, [cut_of.get(name, math.inf)], settings, name, seed)[0].held_out
             rival = (embeddings[rows] @ rest.T).max(1) if len(rest) else np.full(len(rows), -1, np.float32)
             similarity[rows], right[rows] = np.maximum(own, rival), own > rival
     return similarity, right
-
-
-def _plain(embeddings: Array, settings: CentroidsConfig) -> list[Division]:
-    labels = find_aspects(embeddings, settings)
-    vectors = means_of(embeddings, labels)
-    return [Division(settings.cut, labels, vectors, (embeddings @ vectors.T).max(1))]
-
-
-def _blocks(
-    embeddings: Array, landmark: Any, photos: NDArray[Any] | None, groups: Any
-) -> Iterator[list[tuple[str, Labels, Labels]]]:
-    """Blocks of (landmark, its rows, their groups), sorted by landmark, about equally many landmarks in each."""
-    ids = np.asarray(landmark, object)
-    for what, values in (("landmark ids", ids), ("photos", photos), ("groups", groups)):
-        if values is not None and len(values) != len(embeddings):
-            raise LandmarkError(f"centroids: {len(embeddings)} embeddings but {len(values)} {what}; give one a photo")
-    if any(name == "" for name in ids):
-        raise LandmarkError("centroids: a photo without a landmark; give non-landmark photos as 'others'")
-    part = np.arange(len(ids)) if groups is None else np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
-    order = np.argsort(ids.astype(str), kind="stable")
-    names, first = np.unique(ids[order].astype(str), return_index=True)
-    rows = np.split(order, first[1:])
-    count = math.ceil(len(names) / BLOCK)
-    for numbers in np.array_split(np.arange(len(names)), max(count, 1)):
-        if len(numbers):
-            yield [(str(names[number]), rows[number], part[rows[number]]) for number in numbers]
-
-
-def _assemble(built: list[tuple[str, Labels, Division]], embeddings: Array, photos: NDArray[Any]) -> Centroids:
-    vectors, landmark, support, medoid, cut = [], [], [], [], []
-    for name, rows, division in built:
-        for aspect, vector in enumerate(division.vectors):
-            members = rows[division.labels == aspect]
-            similarity = np.round(embeddings[members] @ vector, 6)
-            nearest = members[similarity == similarity.max()]
-            vectors.append(vector)
-            landmark.append(name)
-            support.append(len(members))
-            medoid.append(min(str(photos[row]) for row in nearest))
-            cut.append(division.cut)
-    return Centroids(
-        vectors=np.array(vectors, np.float32),
-        landmark=np.array(landmark, object),
-        support=np.array(support, np.int64),
-        medoid=np.array(medoid, object),
-        cut=np.array(cut, np.float64),
-    )

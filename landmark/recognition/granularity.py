@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark.config import CentroidsConfig
-from landmark.network.aspects import Array, Labels, canonical_order, find_aspects_at, means_of
+from landmark.network.aspects import (
+    MAX_CLUSTERED,
+    Array,
+    Labels,
+    canonical_order,
+    cut_at,
+    find_aspects_at,
+    means_at,
+    pair_distances,
+)
 from landmark.recognition.calibration import bank_similarity
 
 CUTS = (math.inf, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7)
@@ -30,10 +39,29 @@ RESCORE_WEIGHTS = (0.0, 0.5)
 """Whether re-scoring will be used is decided later (calibration), so a division must do well with and without it."""
 NEIGHBOURS = 5
 SWEEPS = 3
-BLOCK = 128
-"""Landmarks that are judged together; bounds the memory, whatever the number of landmarks."""
 MAX_JUDGES = 20_000
 """Photos (and as many non-landmarks at most) by which a block is judged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Strangers:
+    """The non-landmark photos by which divisions are judged: the same for all landmarks.
+
+    Attributes:
+        vectors: unit vectors [m, d].
+        near: similarity [m] of each to the nearest others, as re-scoring takes it.
+    """
+
+    vectors: Array
+    near: Array
+
+    @classmethod
+    def of(cls, others: Array | None, seed: int) -> Strangers | None:
+        """At most `MAX_JUDGES` of unit vectors [n, d], which do not depend on their order; None without any."""
+        if others is None or len(others) == 0:
+            return None
+        rows = others[canonical_order(others)[_sample(len(others), np.random.default_rng(abs(seed)))]]
+        return cls(rows, bank_similarity(rows, rows, NEIGHBOURS, itself=True))
 
 
 @dataclass(frozen=True)
@@ -70,24 +98,38 @@ def divide(
         One division a height. With a single group nothing can be held out: then `held_out` is what the photos
         themselves give.
     """
-    labels = find_aspects_at(embeddings, cuts, settings)
-    vectors = [means_of(embeddings, found) for found in labels]
-    held_out = np.stack([(embeddings @ means.T).max(1) for means in vectors])
-    fold = _folds(embeddings, groups, key, seed)
+    rows = np.asarray(embeddings)
+    order = canonical_order(rows)
+    rows, part = rows[order], groups[order]
+    # The distances of a part are a part of the distances; beyond the limit each clustering draws a sample of its own.
+    distances = pair_distances(rows) if len(rows) <= MAX_CLUSTERED else None
+
+    def aspects_of(kept: Labels) -> list[Labels]:
+        if distances is None:
+            return find_aspects_at(rows[kept], cuts, settings)
+        return cut_at(distances if len(kept) == len(rows) else distances[kept][:, kept], cuts, settings)
+
+    labels = aspects_of(np.arange(len(rows)))
+    vectors = means_at(rows, labels)
+    held_out = np.stack([(rows @ means.T).max(1) for means in vectors])
+    fold = _folds(part, key, seed)
     for number in range(int(fold.max(initial=-1)) + 1):
         out = fold == number
         if out.all():
             break
-        for row, found in enumerate(find_aspects_at(embeddings[~out], cuts, settings)):
-            held_out[row, out] = (embeddings[out] @ means_of(embeddings[~out], found).T).max(1)
-    return [Division(cut, *parts) for cut, *parts in zip(cuts, labels, vectors, held_out, strict=True)]
+        kept = np.flatnonzero(~out)
+        for row, means in enumerate(means_at(rows[kept], aspects_of(kept))):
+            held_out[row, out] = (rows[out] @ means.T).max(1)
+    back = np.argsort(order)
+    return [
+        Division(cut, found[back], means, similarity[back])
+        for cut, found, means, similarity in zip(cuts, labels, vectors, held_out, strict=True)
+    ]
 
 
-def _folds(embeddings: Array, groups: Labels, key: str, seed: int) -> Labels:
-    """Fold of each photo [n]: whole groups, shuffled by the seed, each put into the smallest fold so far."""
-    # Shuffled from an order of their own, so that the order of the photos does not matter.
-    order = canonical_order(embeddings)
-    names, first = np.unique(groups[order], return_index=True)
+def _folds(groups: Labels, key: str, seed: int) -> Labels:
+    """Fold of each photo [n] in canonical order: whole groups, shuffled by the seed, each put into the smallest so far."""
+    names, first = np.unique(groups, return_index=True)
     names = names[np.argsort(first)]
     random = np.random.default_rng([abs(seed), zlib.crc32(key.encode())])
     names = names[random.permutation(len(names))]
@@ -102,9 +144,9 @@ def _folds(embeddings: Array, groups: Labels, key: str, seed: int) -> Labels:
 
 def choose(
     divisions: Sequence[Sequence[Division]],
-    embeddings: Sequence[Array],
     groups: Sequence[Labels],
-    others: Array | None,
+    photos_of: Callable[[int, Labels], Array],
+    others: Strangers | None,
     seed: int,
 ) -> list[int]:
     """Pick a division for each landmark of a block.
@@ -116,16 +158,16 @@ def choose(
 
     Args:
         divisions: for each of L landmarks the same R heights, from one mean to fine.
-        embeddings: unit vectors [n_l, d] of each landmark.
         groups: near-duplicate group of each photo [n_l], for the standard error.
-        others: unit vectors [m, d] of non-landmark photos; without them (None), the similarity
-            of each photo to the other landmarks takes their place.
+        photos_of: gives the unit vectors [k, d] of a landmark's photos [k]; asked once for each landmark.
+        others: non-landmark photos; without them (None), the similarity of each photo to the other landmarks takes
+            their place.
         seed: of the sample, where a block has more than `MAX_JUDGES` photos.
 
     Returns:
         position of the chosen division [L].
     """
-    judge = _Judge(divisions, embeddings, groups, others, seed)
+    judge = _Judge(divisions, groups, photos_of, others, seed)
     landmarks, heights = len(divisions), len(divisions[0])
     costs = np.array([[len(division.vectors) for division in row] for row in divisions])
     if judge.strangers == 0:
@@ -147,22 +189,23 @@ class _Judge:
     def __init__(
         self,
         divisions: Sequence[Sequence[Division]],
-        embeddings: Sequence[Array],
         groups: Sequence[Labels],
-        others: Array | None,
+        photos_of: Callable[[int, Labels], Array],
+        others: Strangers | None,
         seed: int,
     ) -> None:
-        random = np.random.default_rng(abs(seed))
-        owner = np.repeat(np.arange(len(embeddings)), [len(rows) for rows in embeddings])
-        place = np.concatenate([np.arange(len(rows)) for rows in embeddings])
-        chosen = _sample(len(owner), random)
-        self.owner = owner[chosen]
-        photos = np.concatenate(embeddings)[chosen]
+        owner = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+        place = np.concatenate([np.arange(len(rows)) for rows in groups])
+        chosen = _sample(len(owner), np.random.default_rng(abs(seed)))
+        self.owner, place = owner[chosen], place[chosen]
+        photos = np.concatenate([photos_of(number, place[self.owner == number]) for number in range(len(groups))])
         _, self.group = np.unique(np.stack([self.owner, np.concatenate(groups)[chosen]]), axis=1, return_inverse=True)
-        judged = photos if others is None else np.concatenate([photos, others[_sample(len(others), random)]])
+        judged = photos if others is None else np.concatenate([photos, others.vectors])
         self.photos, self.others = len(photos), len(judged) - len(photos)
         self.strangers = self.others or (self.photos if len(divisions) > 1 else 0)
-        self.bank = _both(photos, judged[len(photos) :]) if self.others > 1 else None
+        self.bank: Array | None = None
+        if others is not None and self.others > 1:
+            self.bank = np.concatenate([bank_similarity(photos, others.vectors, NEIGHBOURS), others.near])
         self.columns = np.empty((len(divisions), len(divisions[0]), len(judged)), np.float32)
         for landmark, row in enumerate(divisions):
             own = np.flatnonzero(self.owner == landmark)
@@ -170,7 +213,7 @@ class _Judge:
             starts = np.cumsum([0] + [len(division.vectors) for division in row[:-1]])
             self.columns[landmark] = np.maximum.reduceat(similarity, starts, axis=1).T
             for height, division in enumerate(row):
-                self.columns[landmark, height, own] = division.held_out[place[chosen][own]]
+                self.columns[landmark, height, own] = division.held_out[place[own]]
         self._top: tuple[bytes, Any] = (b"", None)
 
     def hits(self, choice: Labels) -> Array:
@@ -234,10 +277,3 @@ def _sample(count: int, random: np.random.Generator) -> Labels:
     if count <= MAX_JUDGES:
         return np.arange(count)
     return np.sort(random.choice(count, MAX_JUDGES, replace=False))
-
-
-def _both(photos: Array, others: Array) -> Array:
-    """Mean similarity [n + m] of photos and of the others themselves to the nearest others."""
-    return np.concatenate(
-        [bank_similarity(photos, others, NEIGHBOURS), bank_similarity(others, others, NEIGHBOURS, itself=True)]
-    )

@@ -8,18 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark.errors import LandmarkError
+from landmark.names import shown
 
 LENGTH_TOLERANCE = 0.01  # float16 storage moves the length of a unit vector by up to about 0.001
 _CHUNK = 65_536
 
 
-def check_vectors(vectors: NDArray[Any], what: str, dim: int | None = None) -> NDArray[np.float32]:
+def check_vectors(
+    vectors: NDArray[Any], what: str, dim: int | None = None, names: NDArray[np.object_] | None = None
+) -> NDArray[np.float32]:
     """Check that an array holds unit vectors.
 
     Args:
         vectors: [n, d], of a floating-point type.
         what: named in errors.
         dim: the d that it must have.
+        names: names [n] of the rows for errors; without, their numbers.
 
     Returns:
         The same as contiguous float32 (not copied if it is that already).
@@ -40,7 +44,8 @@ def check_vectors(vectors: NDArray[Any], what: str, dim: int | None = None) -> N
         off = ~(np.abs(norms - 1.0) <= LENGTH_TOLERANCE)
         if off.any():
             row = int(off.argmax())
-            raise LandmarkError(f"{what}: row {start + row} {_problem(float(norms[row]))}")
+            name = f"row {start + row}" if names is None else f"'{shown(str(names[start + row]))}'"
+            raise LandmarkError(f"{what}: {name} {_problem(float(norms[row]))}")
     return np.ascontiguousarray(array, np.float32)
 
 

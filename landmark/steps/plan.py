@@ -41,7 +41,7 @@ def plan(config: RunConfig) -> list[Step]:
     steps += [
         Step("train", "1", "landmark.steps.training:train", _train, ("catalog.training",), resumes=True),
         Step("embed", "1", "landmark.steps.embedding:embed", _nothing, ("catalog", "train")),
-        Step("centroids", "1", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
+        Step("centroids", "2", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
         Step("index", "1", "landmark.steps.recognition:index", _index, ("catalog", "embed")),
         Step("calibrate", "1", "landmark.steps.recognition:calibrate", _calibrate, ("catalog", "embed", "centroids")),
         Step(
@@ -54,7 +54,7 @@ def plan(config: RunConfig) -> list[Step]:
     ]
     reported = ["catalog", "train", "embed", "recognizer"]
     if config.evaluation.baselines:
-        steps.append(Step("baselines", "1", "landmark.steps.evaluation:baselines", _baselines, ("catalog", "embed")))
+        steps.append(Step("baselines", "2", "landmark.steps.evaluation:baselines", _baselines, ("catalog", "embed")))
         reported.append("baselines")
     if config.evaluation.leave_out:
         steps += [
@@ -66,7 +66,7 @@ def plan(config: RunConfig) -> list[Step]:
                 ("catalog.training",),
                 resumes=True,
             ),
-            Step("left_out", "1", "landmark.steps.evaluation:left_out", _left_out, ("catalog", "train_left_out")),
+            Step("left_out", "2", "landmark.steps.evaluation:left_out", _left_out, ("catalog", "train_left_out")),
         ]
         reported.append("left_out")
     steps.append(Step("evaluate", "2", "landmark.steps.evaluation:evaluate", _evaluate, tuple(reported)))

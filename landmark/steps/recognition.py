@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from landmark.evaluation.galleries import Split, centroids_of
 from landmark.evaluation.leave_out import calibrate_gallery
@@ -14,8 +15,9 @@ from landmark.recognition.calibration import Calibration
 from landmark.recognition.centroids import Centroids
 from landmark.recognition.index import VectorIndex
 from landmark.recognition.recognizer import Recognizer
+from landmark.recognition.refresh import refresh_centroids
 from landmark.run import Work
-from landmark.steps.embedding import load_embeddings
+from landmark.steps.embedding import Vectors, load_embeddings
 from landmark.steps.photos import CATALOG
 from landmark.steps.training import load_network
 from landmark.storage import read_json, write_json
@@ -24,6 +26,8 @@ CENTROIDS = "centroids.parquet"
 INDEX = "index"
 CALIBRATION = "calibration.json"
 RECOGNIZER = "recognizer"
+MANY = 128
+"""Landmarks beyond which centroids are made in parallel processes; fewer are done before those have started."""
 
 
 def centroids(work: Work) -> Mapping[str, Any]:
@@ -33,9 +37,31 @@ def centroids(work: Work) -> Mapping[str, Any]:
         facts: landmarks, centroids (counts).
     """
     table, vectors = load_embeddings(work)
-    made = centroids_of(vectors, table, Split.of(table), work.config.centroids, work.config.seed)
+    split = Split.of(table)
+    if table.loc[split.train, "landmark"].nunique() > MANY:
+        made = refreshed(work, table, vectors, split)
+    else:
+        made = centroids_of(vectors, table, split, work.config.centroids, work.config.seed)
     made.save(work.out / CENTROIDS)
     return {"landmarks": len(set(made.landmark)), "centroids": len(made.vectors)}
+
+
+def refreshed(work: Work, table: pd.DataFrame, vectors: Vectors, split: Split) -> Centroids:
+    """`centroids_of` in parallel processes; what is clustered is kept under the home folder, by run, for the next time."""
+    train = table[split.train]
+    bank = np.asarray(vectors[split.bank], np.float32)
+    return refresh_centroids(
+        vectors,
+        train["landmark"].to_numpy(object),
+        train["photo"].to_numpy(object),
+        work.config.centroids,
+        work.home / "centroids" / work.config.name,
+        rows=np.flatnonzero(split.train),
+        groups=train["group"].to_numpy(),
+        others=bank if len(bank) else None,
+        seed=work.config.seed,
+        workers=work.config.threads,
+    ).centroids
 
 
 def index(work: Work) -> Mapping[str, Any]:

@@ -99,7 +99,7 @@ def test_without_others_the_other_landmarks_set_the_threshold() -> None:
 
 def test_blocks_and_samples_bound_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     train, ids, test, _, others, strangers = world(5, aspects=3)
-    monkeypatch.setattr("landmark.recognition.centroids.BLOCK", 2)
+    monkeypatch.setattr("landmark.recognition.blocks.BLOCK", 2)
     monkeypatch.setattr(granularity, "MAX_JUDGES", 80)
     earned = build_centroids(train, ids, uris(len(ids)), SETTINGS, others=others)
     assert sensitivity(earned, test, ids, strangers) > 0.9
