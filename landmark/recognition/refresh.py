@@ -93,8 +93,8 @@ def refresh_centroids(
     """`build_centroids` for many landmarks, with the same result.
 
     Memory is bounded by the processes times one block, whatever the number of photos, besides their ids. After a kill, the same
-    call goes on after the last whole block. Where the script that calls it is run, it must be importable (`if __name__ ==
-    "__main__"`), as always with processes.
+    call goes on after the last whole block. A script that calls this guards its own work by `if __name__ == "__main__"`, since
+    new processes import it.
 
     Args:
         embeddings: unit vectors [N, d]; best an array mapped from a file (`np.load(..., mmap_mode="r")`): one that is not is
