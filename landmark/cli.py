@@ -10,6 +10,7 @@ import typer
 
 from landmark.console import guard, print_table, set_up_logging, show, stdout_for_results
 from landmark.gldv2_command import gldv2
+from landmark.index_command import index
 from landmark.options import Debug, Home, Json, Model, Name
 from landmark.options import use_home as _use
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 models = typer.Typer(help="Versions in the registry: list, promote, rollback.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
 app.add_typer(gldv2, name="gldv2")
+app.add_typer(index, name="index")
 
 
 @app.command()

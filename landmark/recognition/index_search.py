@@ -1,0 +1,169 @@
+"""A search index over photos: opened by memory map, searched by unit vectors, answers by photo id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from landmark.errors import LandmarkError, UsageError
+from landmark.names import shown
+from landmark.recognition import index_device, index_folder
+from landmark.recognition.index_engine import Engine
+from landmark.recognition.index_filter import Filter
+from landmark.recognition.index_folder import COPIES, LISTS, POINTS
+from landmark.recognition.index_promise import SearchPoint
+from landmark.recognition.index_rows import Rows
+from landmark.recognition.index_store import open_store
+from landmark.recognition.vectors import check_vectors
+from landmark.storage import read_json
+
+Floats = NDArray[np.float32]
+IMBALANCE_WORTH = 1.3
+"""Times the imbalance at building from which searching is that much slower: lists are chosen by where vectors were then."""
+ADDED_WORTH, REMOVED_WORTH = 0.5, 0.2
+"""Shares from which codes are trained on too few of the vectors, and copies of removed ones take too much room."""
+QUERIES = 4096
+"""Searched at once."""
+
+
+class SearchIndex:
+    """What lies in one folder, as it was when it was opened; a later change of the folder does not reach it.
+
+    Attributes:
+        values: `index.json`: factory, dim, count, k, recall, nprobe, candidates, ...
+        points: operating points measured while tuning.
+        rows: ids and attributes, of removed rows too.
+        alive: bool [rows], which rows are still there.
+    """
+
+    def __init__(
+        self, engine: Engine, values: dict[str, Any], rows: Rows, alive: NDArray[np.bool_], points: list[SearchPoint]
+    ) -> None:
+        self.engine = engine
+        self.values = values
+        self.rows = rows
+        self.alive = alive
+        self.points = points
+        self.dim = int(values["dim"])
+
+    def __len__(self) -> int:
+        return int(self.values["count"])
+
+    @classmethod
+    def load(cls, folder: str | Path, verify: bool = True, device: str = "cpu") -> Self:
+        """Open a folder.
+
+        Copies, ids and 8-bit codes are mapped; 4-bit codes are read, their blocks can't be mapped.
+
+        Args:
+            folder: of an index.
+            verify: compare the checksums, which reads every file once.
+            device: cpu, auto or gpu.
+
+        Raises:
+            UsageError: no index there; no GPU.
+            LandmarkError: damaged, foreign, or of another version.
+        """
+        place = Path(folder)
+        made = index_folder.consistent(place, lambda values: cls._open(place, values, verify))
+        if index_device.choose(device) == "gpu":
+            made.engine.to_gpu()
+        return made
+
+    @classmethod
+    def _open(cls, folder: Path, values: dict[str, Any], verify: bool) -> Self:
+        index_folder.check_files(folder, values, verify)
+        try:
+            lists = None
+            if LISTS in values["files"]:
+                lists = faiss.read_index(str(folder / LISTS), faiss.IO_FLAG_MMAP)
+            copies = open_store(folder / COPIES) if COPIES in values["files"] else None
+            for part in (lists, copies):
+                if part is not None and part.metric_type != faiss.METRIC_INNER_PRODUCT:
+                    raise ValueError("it does not compare by inner product")
+            rows, alive = index_folder.read_rows(folder, values["rows"])
+            points = [SearchPoint(**point) for point in read_json(folder / POINTS)]
+            return cls(Engine(lists, copies), values, rows, alive, points)
+        except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:  # Arrow raises OSErrors and ValueErrors
+            reason = " ".join(str(error).split())[-160:]
+            raise LandmarkError(f"index {shown(folder)}: cannot be opened ({reason}); build it again") from error
+
+    def search(self, queries: NDArray[Any], k: int | None = None, only: Filter | None = None) -> tuple[Floats, NDArray[Any]]:
+        """The most similar photos of each query.
+
+        The recall that was promised is that at the k it was built for, without a filter. With a filter that few photos fit
+        (50,000) and stored copies, every one of them is compared: exact search, up to the copies' precision.
+
+        Args:
+            queries: unit vectors [q, d], float16 or float32.
+            k: results (None: as many as it was built for).
+            only: which photos may be found.
+
+        Returns:
+            similarity float32 [q, k], falling, and ids [q, k], int64 or text; where fewer are found: -inf and -1 or "".
+
+        Raises:
+            LandmarkError: queries that are no unit vectors of length d.
+            UsageError: k below 1; a filter by what the index does not know.
+        """
+        wanted = int(self.values["k"]) if k is None else k
+        if wanted < 1:
+            raise UsageError(f"k {wanted}: must be at least 1")
+        asked = check_vectors(queries, "queries", self.dim)
+        selected = None
+        if only is not None and not only.empty:
+            selected = only.mask(self.rows) & self.alive
+        elif self.engine.lists is None and not self.alive.all():
+            selected = self.alive
+        # The copies that are looked at grow with the results.
+        candidates = -(-int(self.values["candidates"]) * max(wanted, self.values["k"]) // self.values["k"])
+        similarity = np.full((len(asked), wanted), -np.inf, np.float32)
+        found = np.full((len(asked), wanted), -1, np.int64)
+        near = min(wanted, len(self))
+        for start in range(0, len(asked) if near else 0, QUERIES):
+            part = slice(start, start + QUERIES)
+            similarity[part, :near], found[part, :near] = self.engine.search(
+                asked[part], near, int(self.values["nprobe"]), candidates, selected
+            )
+        return similarity, self.rows.ids(found)
+
+    def info(self) -> dict[str, Any]:
+        """Sizes, the promise, and how far the index has drifted from what it was built on."""
+        built, rows = int(self.values["built_rows"]), int(self.values["rows"])
+        imbalance = self.engine.imbalance
+        drift = imbalance / float(self.values["imbalance_built"])
+        added, removed = (rows - built) / built, (rows - len(self)) / rows
+        reasons = []
+        if drift > IMBALANCE_WORTH:
+            reasons.append(f"the lists are {drift:.2f} times as unequal as when they were built")
+        if added > ADDED_WORTH:
+            reasons.append(f"{added:.0%} were added since its codes were trained")
+        if removed > REMOVED_WORTH:
+            reasons.append(f"{removed:.0%} of the rows were removed and still take room")
+        sizes = {name: int(facts["bytes"]) for name, facts in self.values["files"].items()}
+        told = (
+            "factory",
+            "dim",
+            "count",
+            "k",
+            "recall",
+            "recall_confirmed",
+            "recall_low",
+            "nprobe",
+            "candidates",
+            "trained_on",
+        )
+        return {
+            **{key: self.values.get(key) for key in told},
+            "bytes": sum(sizes.values()),
+            "bytes_per_vector": (sizes.get(LISTS, 0) + sizes.get(COPIES, 0)) / max(len(self), 1),
+            "added": rows - built,
+            "removed": rows - len(self),
+            "imbalance": imbalance,
+            "imbalance_built": self.values["imbalance_built"],
+            "rebuild": "; ".join(reasons),
+        }

@@ -1,0 +1,115 @@
+"""Tuning a search index on queries that it does not hold: measure settings, then confirm the promise on other queries."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landmark.errors import LandmarkError
+from landmark.recognition.index_engine import Engine
+from landmark.recognition.index_promise import SearchPoint, certify, frontier, recall_shares
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+FEWEST = 60
+"""Queries without which nothing can be promised."""
+FACTORS = (2, 4, 8, 16, 32)
+"""Candidates a result; of fewer than 8 results, those of 8: 16 to 256."""
+WORTH = 0.0005
+"""More lists or candidates must add so much recall, or no more are tried."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Queries with known answers.
+
+    Attributes:
+        engine: what is tuned.
+        queries: unit vectors [q, d], in random order.
+        truth: rows of their true neighbours [q, m].
+        similarity: theirs [q, m].
+        k: depth of recall.
+        bytes_per_vector: size of the index over its vectors [bytes].
+        searchable: bool [n], rows that are no queries themselves (None: all).
+    """
+
+    engine: Engine
+    queries: Floats
+    truth: NDArray[np.int64]
+    similarity: Floats
+    k: int
+    bytes_per_vector: float
+    searchable: NDArray[np.bool_] | None
+
+    def shares(self, part: slice, nprobe: int, candidates: int) -> tuple[NDArray[np.float64], float]:
+        """recall@k of each query of a part, and queries a second."""
+        # Lists do not hold the queries yet; copies do.
+        selected = self.searchable if self.engine.lists is None else None
+        start = time.perf_counter()
+        _, found = self.engine.search(self.queries[part], self.k, nprobe, candidates, selected)
+        rate = len(found) / (time.perf_counter() - start)
+        return recall_shares(found, self.truth[part], self.similarity[part], self.k), rate
+
+
+def tune(trial: Trial, recall: float, exact: bool = False) -> tuple[SearchPoint, list[SearchPoint]]:
+    """The fastest setting whose recall@k may be promised, and all that were measured.
+
+    A third of the queries orders the settings, the others confirm them (`landmark.recognition.index_promise.certify`).
+
+    Args:
+        trial: queries with known answers.
+        recall: to promise.
+        exact: float32 copies compared one by one: nothing to confirm.
+
+    Raises:
+        LandmarkError: the promise can't be kept (the best is named), or there are too few queries to tell.
+    """
+    count = len(trial.queries)
+    if exact:
+        rate = trial.shares(slice(0, count), 0, 0)[1] if count else 0.0
+        only = SearchPoint(0, 0, 1.0, rate, trial.bytes_per_vector, 1.0, 1.0)
+        return only, [only]
+    if count < FEWEST:
+        raise LandmarkError(f"index: {count} queries are too few to promise a recall; give {FEWEST} that are not stored")
+    third = slice(0, count // 3)
+    points = _explore(trial, third)
+    path = frontier(points)
+    rest = slice(count // 3, count)
+    chosen, tested = certify(path, recall, lambda point: trial.shares(rest, point.nprobe, point.candidates)[0])
+    if chosen is None:
+        best = tested[0]
+        raise LandmarkError(
+            f"index: recall@{trial.k} {recall:g} can't be promised: at best {best.confirmed:.4f} was measured, "
+            f"{int(1e4 * (best.confirmed_low or 0)) / 1e4:.4f} can be promised in {trial.bytes_per_vector:.0f} bytes a vector; "
+            "ask for less recall, allow more bytes, or give more queries"
+        )
+    log.info("index: recall@%d %.4f (at least %.4f) at %.0f queries/s: %d lists, %d candidates", trial.k, chosen.confirmed,
+             chosen.confirmed_low, chosen.queries_per_second, chosen.nprobe, chosen.candidates)  # fmt: skip
+    shown = {(point.nprobe, point.candidates): point for point in tested}
+    return chosen, [shown.get((point.nprobe, point.candidates), point) for point in points]
+
+
+def _explore(trial: Trial, part: slice) -> list[SearchPoint]:
+    lists = trial.engine.list_count
+    refined = trial.engine.copies is not None and trial.engine.lists is not None
+    factors = [factor * max(trial.k, 8) for factor in FACTORS] if refined else [0]
+    probes = [1 << power for power in range(lists.bit_length())] if lists else [0]
+    points: list[SearchPoint] = []
+    before = 0.0
+    for nprobe in probes:
+        here = -1.0
+        for candidates in factors:
+            shares, rate = trial.shares(part, nprobe, candidates)
+            points.append(SearchPoint(nprobe, candidates, float(shares.mean()), rate, trial.bytes_per_vector))
+            if points[-1].recall < here + WORTH:
+                break
+            here = points[-1].recall
+        if here >= 1 or (nprobe >= 8 and here < before + WORTH):
+            break
+        before = max(before, here)
+    return points

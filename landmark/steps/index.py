@@ -1,0 +1,121 @@
+"""An index over any vectors, as plain functions: build, search, add, remove, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landmark.errors import UsageError
+from landmark.evaluation.search_plot import operating_points
+from landmark.names import shown
+from landmark.recognition import index_build, index_folder, index_update
+from landmark.recognition.index_build import Goal
+from landmark.recognition.index_filter import Filter
+from landmark.recognition.index_promise import SearchPoint
+from landmark.recognition.index_rows import Rows
+from landmark.recognition.index_search import SearchIndex
+from landmark.recognition.index_source import VectorSource
+from landmark.storage import atomic_file, atomic_folder, read_bytes
+
+MAX_QUERIES = 1_000_000
+"""Of a file of queries; more are searched in parts."""
+
+
+def build_index(
+    vectors: str | Path,
+    out: str | Path,
+    goal: Goal,
+    ids: str | Path | None = None,
+    queries: str | Path | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Build an index over vectors on disk and put it in its place as a whole.
+
+    Args:
+        vectors: .npy, .npz, .parquet, or a folder of these: unit vectors.
+        out: folder; an index that is there stays in use until the new one is whole. Any other folder is refused.
+        goal: what to reach.
+        ids: file of ids and attributes, a row a vector (None: 0, 1, 2, ...).
+        queries: vectors to tune on that are not among the stored ones (None: some are held out).
+        seed: of samples and k-means.
+
+    Returns:
+        what `SearchIndex.info` says.
+
+    Raises:
+        LandmarkError, UsageError: see `landmark.recognition.index_build.build`.
+    """
+    place = Path(out)
+    if place.is_dir() and any(place.iterdir()) and not (place / index_folder.INDEX).is_file():
+        raise UsageError(f"--out {shown(place)}: a folder with other things in it; give another, or an index to replace")
+    if (place / index_folder.INDEX).is_file() and b'"landmark-index"' in read_bytes(place / index_folder.INDEX):
+        raise UsageError(f"--out {shown(place)}: the gallery of a recognizer; give another folder")
+    source = VectorSource.of(vectors)
+    rows = Rows.numbered(source.count) if ids is None else Rows.read(ids)
+    asked = None if queries is None else _queries(queries, source.dim)
+    with index_folder.writer(place), atomic_folder(place) as temporary:
+        index_build.build(temporary, source, rows, goal, asked, seed, draw=_draw)
+    return SearchIndex.load(place, verify=False).info()
+
+
+def search_index(
+    index: str | Path,
+    queries: str | Path,
+    out: str | Path,
+    k: int | None = None,
+    only: Filter | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Search an index and write `ids` [q, k] and `similarities` [q, k] into one .npz.
+
+    Returns:
+        queries, k, and how many results were found (counts).
+    """
+    if Path(out).suffix != ".npz":
+        raise UsageError(f"--out {shown(out)}: results are written as .npz; give a name that ends so")
+    opened = SearchIndex.load(index, device=device)
+    similarity, ids = opened.search(_queries(queries, opened.dim), k, only)
+    with atomic_file(Path(out)) as temporary, temporary.open("wb") as file:
+        np.savez(file, ids=ids, similarities=similarity)
+    return {"queries": len(ids), "k": int(ids.shape[1]), "found": int(np.isfinite(similarity).sum()), "out": str(out)}
+
+
+def add_to_index(index: str | Path, vectors: str | Path, ids: str | Path | None = None) -> dict[str, Any]:
+    """Add vectors; without ids they go on from the largest number in the index."""
+    source = VectorSource.of(vectors)
+    if ids is not None:
+        return index_update.add(Path(index), source, Rows.read(ids))
+    known = SearchIndex.load(index, verify=False).rows
+    if known.text or known.table.num_columns > 1:
+        raise UsageError("index add: give --ids FILE with the same columns as those of the index")
+    first = int(np.max(known.table["id"].to_numpy())) + 1
+    return index_update.add(Path(index), source, Rows.of(np.arange(first, first + source.count)))
+
+
+def remove_from_index(index: str | Path, ids: Sequence[str], file: str | Path | None = None) -> dict[str, Any]:
+    """Remove photos by ids as written on a command line, or in a file."""
+    if bool(ids) == (file is not None):
+        raise UsageError("index remove: give ids, or --ids FILE, and not both")
+    known = SearchIndex.load(index, verify=False).rows
+    given: list[Any] = list(ids) if file is None else Rows.read(file).table["id"].to_pylist()
+    if known.text:
+        return index_update.remove(Path(index), [str(value) for value in given])
+    if not all(str(value).isascii() and str(value).isdigit() for value in given):
+        raise UsageError("index remove: the ids of this index are whole numbers")
+    return index_update.remove(Path(index), [int(value) for value in given])
+
+
+def _queries(path: str | Path, dim: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    source = VectorSource.of(path)
+    if source.dim != dim:
+        raise UsageError(f"{source.name}: {source.dim} dimensions where the index has {dim}; embed by the same network")
+    if source.count > MAX_QUERIES:
+        raise UsageError(f"{source.name}: {source.count} queries, at most {MAX_QUERIES} at once; split the file")
+    return np.concatenate([block for _, block in source.blocks()])
+
+
+def _draw(points: list[SearchPoint], chosen: SearchPoint, goal: Goal) -> str:
+    return operating_points(points, chosen, goal.recall, goal.k)
