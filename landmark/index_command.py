@@ -43,7 +43,7 @@ def build(
     """Build an index that keeps a promise of recall, or say which promise can be kept."""
     set_up_logging(debug)
     with stdout_for_results():
-        from landmark.recognition.index_build import Goal
+        from landmark.recognition.index.build import Goal
         from landmark.steps.index import build_index
 
         result = build_index(vectors, out, Goal(recall, k, max_bytes, device, training), ids, queries, seed)
@@ -67,7 +67,7 @@ def search(
     set_up_logging(debug)
     circle = _circle(near)
     with stdout_for_results():
-        from landmark.recognition.index_filter import Filter
+        from landmark.recognition.index.filter import Filter
         from landmark.steps.index import search_index
 
         only = Filter(frozenset(landmark) if landmark else None, frozenset(region) if region else None, circle)
@@ -108,7 +108,7 @@ def info(folder: Folder, json: Json = False, debug: Debug = False) -> None:
     """Say what is in an index, what it promises, and whether to build it again. Checks every file's checksum."""
     set_up_logging(debug)
     with stdout_for_results():
-        from landmark.recognition.index_search import SearchIndex
+        from landmark.recognition.index.search import SearchIndex
 
         result = SearchIndex.load(folder).info()
     show({"index": folder, **result}, json, _print)

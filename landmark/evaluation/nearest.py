@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from landmark.errors import LandmarkError
 from landmark.evaluation.pictures import FALSE, GREY, INK, TRUE, load_pixels, new_figure, short, show_picture
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 from landmark.recognition.recognizer import Recognizer
 from landmark.storage import join
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landmark.evaluation.drawing import GREY, PALETTE, new_figure, to_svg
-from landmark.recognition.index_promise import SearchPoint, frontier
+from landmark.recognition.index.promise import SearchPoint, frontier
 
 
 def operating_points(points: Sequence[SearchPoint], chosen: SearchPoint, recall: float, k: int, width: float = 6.0) -> str:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from landmark.network.aspects import Array, Labels
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 
 
 class CandidateSearch:

@@ -24,7 +24,7 @@ from landmark.recognition import recognizer_file
 from landmark.recognition.calibration import Calibration, bank_similarity
 from landmark.recognition.candidates import CandidateSearch
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 from landmark.recognition.metadata import distance_km, gps_veto
 from landmark.recognition.recognizer_file import register_resolver
 from landmark.recognition.vectors import check_vectors

@@ -16,7 +16,7 @@ from landmark.evaluation.gldv2.submission import DEPTH, write_recognition, write
 from landmark.network.embeddings import EmbeddingStore
 from landmark.photos.decode import photo_digest
 from landmark.photos.listing import SUFFIXES
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 from landmark.recognition.recognizer import Recognizer
 from landmark.steps.embedding import Vectors
 from landmark.storage import is_s3, list_files, shown

@@ -11,13 +11,15 @@ import numpy as np
 from landmark.errors import UsageError
 from landmark.evaluation.search_plot import operating_points
 from landmark.names import shown
-from landmark.recognition import index_build, index_folder, index_update
-from landmark.recognition.index_build import Goal
-from landmark.recognition.index_filter import Filter
-from landmark.recognition.index_promise import SearchPoint
-from landmark.recognition.index_rows import Rows
-from landmark.recognition.index_search import SearchIndex
-from landmark.recognition.index_source import VectorSource
+from landmark.recognition.index import build as index_build
+from landmark.recognition.index import folder as index_folder
+from landmark.recognition.index import update as index_update
+from landmark.recognition.index.build import Goal
+from landmark.recognition.index.filter import Filter
+from landmark.recognition.index.promise import SearchPoint
+from landmark.recognition.index.rows import Rows
+from landmark.recognition.index.search import SearchIndex
+from landmark.recognition.index.source import VectorSource
 from landmark.storage import atomic_file, atomic_folder, read_bytes
 
 MAX_QUERIES = 1_000_000
@@ -46,7 +48,7 @@ def build_index(
         what `SearchIndex.info` says.
 
     Raises:
-        LandmarkError, UsageError: see `landmark.recognition.index_build.build`.
+        LandmarkError, UsageError: see `landmark.recognition.index.build.build`.
     """
     place = Path(out)
     if place.is_dir() and any(place.iterdir()) and not (place / index_folder.INDEX).is_file():

@@ -13,7 +13,7 @@ from landmark.evaluation.leave_out import calibrate_gallery
 from landmark.photos.catalog import Catalog
 from landmark.recognition.calibration import Calibration
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 from landmark.recognition.recognizer import Recognizer
 from landmark.recognition.refresh import refresh_centroids
 from landmark.run import Work

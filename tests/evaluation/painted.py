@@ -11,7 +11,7 @@ from landmark.photos.catalog import Catalog
 from landmark.photos.decode import decode
 from landmark.recognition.calibration import Calibration
 from landmark.recognition.centroids import build_centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 from landmark.recognition.recognizer import Recognizer
 
 NETWORK = NetworkConfig(backbone="test_efficientnet.r160_in1k", pretrained="none", dim=16, image_size=32)

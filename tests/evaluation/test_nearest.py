@@ -12,7 +12,7 @@ from landmark.errors import LandmarkError
 from landmark.evaluation.nearest import Neighbour, PhotoGallery, caption, nearest_figure
 from landmark.evaluation.pictures import FALSE, GREY, TRUE
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 
 
 def unit(count: int, seed: int = 0, dim: int = 12) -> np.ndarray:

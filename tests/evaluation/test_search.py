@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landmark.evaluation.search import recall_at_1
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 
 
 class Wrong:

@@ -22,7 +22,7 @@ from landmark.photos.decode import resize
 from landmark.recognition.calibration import Calibration
 from landmark.recognition.candidates import CandidateSearch
 from landmark.recognition.centroids import Centroids, build_centroids
-from landmark.recognition.index import VectorIndex
+from landmark.recognition.index.vector_index import VectorIndex
 from landmark.recognition.recognizer import COLUMNS, Recognizer, register_resolver
 from landmark.storage import sha256_file
 from tests.recognition.samples import unit

@@ -8,7 +8,7 @@ from typing import Any
 import faiss
 
 from landmark.errors import UsageError
-from landmark.recognition.index_policy import SUBQUANTISERS
+from landmark.recognition.index.policy import SUBQUANTISERS
 
 MAX_RESULTS = 2048
 """Results, and lists probed, that FAISS's kernels take at most."""

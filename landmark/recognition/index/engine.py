@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from landmark.recognition import index_device
+from landmark.recognition.index import device as index_device
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

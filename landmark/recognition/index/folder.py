@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
-from landmark.recognition.index_rows import Rows
+from landmark.recognition.index.rows import Rows
 from landmark.storage import read_json, sha256_file, write_json
 
 FORMAT = "landmark-search-index"

@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from landmark.errors import LandmarkError
-from landmark.recognition import index_build, index_device, index_folder, index_update
-from landmark.recognition.index_build import Goal, build
-from landmark.recognition.index_design import Design
-from landmark.recognition.index_filter import Filter
-from landmark.recognition.index_rows import Rows
-from landmark.recognition.index_search import SearchIndex
-from landmark.recognition.index_source import VectorSource
-from landmark.recognition.index_store import StoreWriter, new_store, open_store
+from landmark.recognition.index import build as index_build
+from landmark.recognition.index import device as index_device
+from landmark.recognition.index import folder as index_folder
+from landmark.recognition.index import update as index_update
+from landmark.recognition.index.build import Goal, build
+from landmark.recognition.index.design import Design
+from landmark.recognition.index.filter import Filter
+from landmark.recognition.index.rows import Rows
+from landmark.recognition.index.search import SearchIndex
+from landmark.recognition.index.source import VectorSource
+from landmark.recognition.index.store import StoreWriter, new_store, open_store
 from landmark.storage import atomic_folder
 from tests.recognition.samples import around
 
@@ -85,7 +88,7 @@ def test_filtered_search_is_exact(original: Path) -> None:
 
 
 def test_large_selections_are_searched_in_the_lists(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("landmark.recognition.index_engine.EXACT_SELECTION", 10)
+    monkeypatch.setattr("landmark.recognition.index.engine.EXACT_SELECTION", 10)
     index = SearchIndex.load(original)
     _, ids = index.search(FRESH, K, Filter(landmarks=frozenset(["l1", "l2", "l3"])))
     rows = np.vectorize(lambda text: int(text.split()[1]))(ids)

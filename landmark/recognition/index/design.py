@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from landmark.errors import LandmarkError
-from landmark.recognition.index_policy import ID_BYTES, MIN_TO_TRAIN, POINTS_PER_CENTROID, SUBQUANTISERS, SUBVECTOR_DIMS
+from landmark.recognition.index.policy import ID_BYTES, MIN_TO_TRAIN, POINTS_PER_CENTROID, SUBQUANTISERS, SUBVECTOR_DIMS
 
 HNSW_FROM = 16_384
 """Lists from which the nearest ones are found by a graph (Malkov and Yashunin, 2018) instead of by comparing with all."""

@@ -11,12 +11,12 @@ import numpy as np
 
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
-from landmark.recognition import index_folder
-from landmark.recognition.index_folder import COPIES, LISTS
-from landmark.recognition.index_rows import Rows
-from landmark.recognition.index_search import SearchIndex
-from landmark.recognition.index_source import VectorSource
-from landmark.recognition.index_store import StoreWriter
+from landmark.recognition.index import folder as index_folder
+from landmark.recognition.index.folder import COPIES, LISTS
+from landmark.recognition.index.rows import Rows
+from landmark.recognition.index.search import SearchIndex
+from landmark.recognition.index.source import VectorSource
+from landmark.recognition.index.store import StoreWriter
 from landmark.storage import atomic_folder
 
 _COUNTED = ("format", "version", "files")

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from landmark.errors import LandmarkError
-from landmark.recognition.index_filter import Filter
-from landmark.recognition.index_rows import Rows
+from landmark.recognition.index.filter import Filter
+from landmark.recognition.index.rows import Rows
 
 PARIS, LYON = (48.8566, 2.3522), (45.7640, 4.8357)  # 392 km apart
 

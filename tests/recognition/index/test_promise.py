@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from landmark.recognition.index_promise import SearchPoint, certify, frontier, lower_limit, recall_shares
+from landmark.recognition.index.promise import SearchPoint, certify, frontier, lower_limit, recall_shares
 
 
 def test_the_limit_is_close_to_clopper_and_pearson_and_below_the_mean() -> None:

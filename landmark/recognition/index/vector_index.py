@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from landmark.config import IndexConfig
 from landmark.errors import LandmarkError
 from landmark.network.aspects import Array, Labels
-from landmark.recognition import index_file
-from landmark.recognition.index_policy import PQ_CENTROIDS, OperatingPoint, Plan, plan
+from landmark.recognition.index import vector_file as index_file
+from landmark.recognition.index.policy import PQ_CENTROIDS, OperatingPoint, Plan, plan
 from landmark.recognition.vectors import check_vectors
 
 log = logging.getLogger(__name__)

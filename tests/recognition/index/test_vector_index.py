@@ -12,8 +12,8 @@ import pytest
 
 from landmark.config import IndexConfig
 from landmark.errors import LandmarkError
-from landmark.recognition.index import VectorIndex
-from landmark.recognition.index_policy import plan
+from landmark.recognition.index.policy import plan
+from landmark.recognition.index.vector_index import VectorIndex
 from tests.recognition.samples import around, unit
 
 CPU = IndexConfig(device="cpu")

@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark.errors import LandmarkError, UsageError
-from landmark.recognition import index_device, index_folder
-from landmark.recognition.index_design import Design, design
-from landmark.recognition.index_engine import Engine, merged, nearest
-from landmark.recognition.index_folder import COPIES, LISTS, PLOT, POINTS
-from landmark.recognition.index_promise import SearchPoint
-from landmark.recognition.index_rows import Rows
-from landmark.recognition.index_source import VectorSource
-from landmark.recognition.index_store import StoreWriter, new_store, open_store
-from landmark.recognition.index_tune import Trial, tune
+from landmark.recognition.index import device as index_device
+from landmark.recognition.index import folder as index_folder
+from landmark.recognition.index.design import Design, design
+from landmark.recognition.index.engine import Engine, merged, nearest
+from landmark.recognition.index.folder import COPIES, LISTS, PLOT, POINTS
+from landmark.recognition.index.promise import SearchPoint
+from landmark.recognition.index.rows import Rows
+from landmark.recognition.index.source import VectorSource
+from landmark.recognition.index.store import StoreWriter, new_store, open_store
+from landmark.recognition.index.tune import Trial, tune
 from landmark.storage import write_json
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import faiss
 import pytest
 
 from landmark.errors import LandmarkError
-from landmark.recognition.index_design import design
+from landmark.recognition.index.design import design
 
 MILLION = 1_000_000
 

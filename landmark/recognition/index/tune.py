@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark.errors import LandmarkError
-from landmark.recognition.index_engine import Engine
-from landmark.recognition.index_promise import SearchPoint, certify, frontier, recall_shares
+from landmark.recognition.index.engine import Engine
+from landmark.recognition.index.promise import SearchPoint, certify, frontier, recall_shares
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Trial:
 def tune(trial: Trial, recall: float, exact: bool = False) -> tuple[SearchPoint, list[SearchPoint]]:
     """The fastest setting whose recall@k may be promised, and all that were measured.
 
-    A third of the queries orders the settings, the others confirm them (`landmark.recognition.index_promise.certify`).
+    A third of the queries orders the settings, the others confirm them (`landmark.recognition.index.promise.certify`).
 
     Args:
         trial: queries with known answers.

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from landmark.errors import UsageError
-from landmark.recognition.index_rows import Rows
+from landmark.recognition.index.rows import Rows
 from landmark.recognition.metadata import distance_km
 
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from landmark.errors import LandmarkError
-from landmark.recognition import index_source
-from landmark.recognition.index_source import VectorSource
+from landmark.recognition.index import source as index_source
+from landmark.recognition.index.source import VectorSource
 from tests.recognition.samples import unit
 
 ROWS = unit(np.random.default_rng(0).normal(size=(50, 8)))

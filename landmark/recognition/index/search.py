@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
-from landmark.recognition import index_device, index_folder
-from landmark.recognition.index_engine import Engine
-from landmark.recognition.index_filter import Filter
-from landmark.recognition.index_folder import COPIES, LISTS, POINTS
-from landmark.recognition.index_promise import SearchPoint
-from landmark.recognition.index_rows import Rows
-from landmark.recognition.index_store import open_store
+from landmark.recognition.index import device as index_device
+from landmark.recognition.index import folder as index_folder
+from landmark.recognition.index.engine import Engine
+from landmark.recognition.index.filter import Filter
+from landmark.recognition.index.folder import COPIES, LISTS, POINTS
+from landmark.recognition.index.promise import SearchPoint
+from landmark.recognition.index.rows import Rows
+from landmark.recognition.index.store import open_store
 from landmark.recognition.vectors import check_vectors
 from landmark.storage import read_json
 
