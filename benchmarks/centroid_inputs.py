@@ -3,7 +3,7 @@
 Made landmark i stands on real landmark i mod R: a photo of it is a random photo of that real landmark, moved by a direction
 of landmark i's own (normal, expected length `SHIFT`) and by noise of its own (normal, expected length `NOISE`), brought to unit
 length. Gallery and query photos come from different real photos; non-landmark photos from real landmarks that no made one
-stands on.
+stands on. `real_inputs` has the real embeddings themselves, divided in the same way.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ HELD_LANDMARKS = 0.1
 """Share of the real landmarks that non-landmark photos are made from."""
 HELD_PHOTOS = 0.25
 """Share of a real landmark's photos that queries are made from."""
+REST = ("landmark", "queries", "truth", "strangers", "others")
 Array = NDArray[np.float32]
 
 
@@ -44,6 +45,20 @@ class Inputs:
     truth: NDArray[np.str_]
     strangers: Array
     others: Array
+
+    def save(self) -> None:
+        """Write all but the gallery to a file beside it, for another process."""
+        np.savez(self._rest(self.file), allow_pickle=False, **{name: getattr(self, name) for name in REST})
+
+    @classmethod
+    def load(cls, file: Path) -> Inputs:
+        """Read what `save` wrote, by the gallery's file."""
+        with np.load(cls._rest(file), allow_pickle=False) as content:
+            return cls(file, **{name: content[name] for name in REST})
+
+    @staticmethod
+    def _rest(file: Path) -> Path:
+        return file.with_suffix(".npz")
 
 
 def real_vectors(file: Path) -> tuple[Array, NDArray[np.int64]]:
@@ -97,6 +112,29 @@ def make_inputs(vectors: Path, file: Path, landmarks: int, photos: int, queries:
         foreign[::2],
         foreign[1::2],
     )
+
+
+def real_inputs(vectors: Path, file: Path, seed: int = 0) -> Inputs:
+    """Write a gallery of real embeddings to a file, and take the rest from the same source.
+
+    Args:
+        vectors: file with the real embeddings.
+        file: to write.
+        seed: of the division into gallery and queries, and of non-landmark photos.
+    """
+    real, of = real_vectors(vectors)
+    ids = np.unique(of)
+    held = max(1, int(HELD_LANDMARKS * len(ids)))
+    random = np.random.default_rng([seed, 5])
+    asked = np.zeros(len(of), bool)
+    for name in ids[:-held]:
+        rows = random.permutation(np.flatnonzero(of == name))
+        asked[rows[: max(1, int(HELD_PHOTOS * len(rows)))]] = True
+    foreign = np.isin(of, ids[-held:])
+    gallery = ~asked & ~foreign
+    np.save(file, real[gallery])
+    unknown = real[random.permutation(np.flatnonzero(foreign))]
+    return Inputs(file, of[gallery].astype(str), real[asked], of[asked].astype(str), unknown[::2], unknown[1::2])
 
 
 def change(inputs: Inputs, landmarks: int, seed: int = 0) -> int:

@@ -1,16 +1,22 @@
 """Refreshing the centroids of many landmarks, beside scikit-learn in a loop; recognition by centroids beside nearest photo.
 
-    landmark bench centroids [--landmarks 11381] [--photos 200] [--sample 200] [--workers 0] [--out FILE]
+    landmark bench centroids [--landmarks 11381] [--photos 200] [--sample 500] [--workers 0] [--out FOLDER]
 
-What the photos are is said in `centroid_inputs`. Refreshes are timed as they are called, with keys, files and processes.
-scikit-learn's AgglomerativeClustering (average linkage, Euclidean) clusters an evenly spaced sample of the landmarks, one after
-another as a loop does, and its time is multiplied up to all: that is an extrapolation, and called so. It is given three jobs:
-- `one height`: one clustering a landmark, cut at the configured height, and the means: a refresh with `earned: false`;
-- `every fold and height`: a fit for each of six heights on all photos and on five folds of them, what an earned division needs
-  of an estimator that is cut once a fit; nothing else of it (no held-out similarities, no choice);
+What the photos are is said in `centroid_inputs`. Refreshes are timed as they are called, with reading, keys, files, and
+processes to start. scikit-learn's AgglomerativeClustering (average linkage, Euclidean) clusters one landmark after another,
+as a loop does, in one thread. It is given three jobs:
+- `one height`: one fit a landmark at the configured height, and the means: what a refresh with `earned: false` makes;
+- `every fold and height`: a fit for each of six heights on all photos and on five folds of them, and the means: what an earned
+  division (the default) needs of an estimator that is cut once a fit; its held-out similarities and choice are not asked of it;
 - `every fold`: a fit a fold alone, as if it were cut at all heights for nothing: the least that it could take.
-Memory is the peak of anonymous memory of all processes together, sampled 20 times a second: what is mapped from files can be
-dropped at any time. One refresh is killed with SIGKILL half way and taken up again.
+The first is done for all landmarks; of the others a sample, evenly spaced, is done and its time multiplied up to all
+(`extrapolated`). Memory is the peak of anonymous memory of all processes together, beyond what there was before, sampled 20
+times a second: what is mapped from files can be dropped at any time. One refresh is killed with SIGKILL half way and taken
+up again. Recognition is exact search in float32, all queries together, in all threads; sensitivity is that at a threshold
+which rejects 99 % of non-landmark photos of other places. On the real embeddings, landmarks have sides, nights and insides; the
+made landmarks are one real landmark each, moved, so that one mean already tells most of them apart.
+
+It takes about 10 minutes on 2 cores, 3 GB of disk (`--folder` says where) and 2 GB of memory besides what is mapped.
 """
 
 from __future__ import annotations
@@ -31,16 +37,17 @@ import numpy as np
 import psutil
 from sklearn.cluster import AgglomerativeClustering
 
-from benchmarks.centroid_inputs import NOISE, SHIFT, Inputs, change, make_inputs
+from benchmarks.centroid_inputs import NOISE, SHIFT, Inputs, change, make_inputs, real_inputs
+from benchmarks.centroid_report import sections, text_of
 from benchmarks.machine import machine
 from landmark.config import CentroidsConfig
 from landmark.console import print_table
 from landmark.evaluation.open_set import OpenSet
-from landmark.network.aspects import keep_valid, means_of
+from landmark.network.aspects import canonical_order, keep_valid, means_of
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.granularity import CUTS, FOLDS
+from landmark.recognition.division import CUTS, FOLDS
 from landmark.recognition.refresh import Refreshed, refresh_centroids
-from landmark.storage import write_json
+from landmark.storage import write_bytes, write_json
 
 RESULTS = Path(__file__).parent / "results"
 VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors" / "landmark_vectors.npz"
@@ -92,46 +99,60 @@ def _anonymous() -> float:
 
 
 def loop(inputs: Inputs, sample: int, job: str, made: Centroids | None = None) -> dict[str, Any]:
-    """Time of scikit-learn on a sample of the landmarks [s], multiplied up to all, and whether the means are the same."""
+    """Time of scikit-learn on a sample of the landmarks [s], multiplied up to all; share of landmarks with the same means."""
     embeddings = np.load(inputs.file, mmap_mode="r", allow_pickle=False)
     names, first, photos = np.unique(inputs.landmark, return_index=True, return_counts=True)
     chosen = np.unique(np.linspace(0, len(names) - 1, min(sample, len(names))).astype(int))
+    own = None if made is None else dict(zip(names, np.split(made.vectors, _starts(made.landmark)[1:]), strict=True))
     seconds, same = 0.0, 0
     for number in chosen:
+        begin = time.perf_counter()
         rows = np.array(embeddings[first[number] : first[number] + photos[number]])
         fold = np.arange(len(rows)) % FOLDS
         heights = [PLAIN.cut] if job != "every fold and height" else [cut * EARNED.cut for cut in CUTS if np.isfinite(cut)]
         parts = [rows] if job == "one height" else [rows, *(rows[fold != number] for number in range(FOLDS))]
-        begin = time.perf_counter()
         for part in parts:
             for height in heights:
                 fitted = AgglomerativeClustering(n_clusters=None, distance_threshold=height, linkage="average").fit(part)
-                means = means_of(part, keep_valid(fitted.labels_, PLAIN))
+                means = means_of(part, keep_valid(fitted.labels_[None], PLAIN)[0])
         seconds += time.perf_counter() - begin
-        if made is not None:
-            own = made.vectors[made.landmark == names[number]]
-            same += own.shape == means.shape and bool(((own @ means.T).max(1) > 1 - 1e-5).all())
-    found = {"sample": len(chosen), "sample_seconds": seconds, "extrapolated_seconds": seconds / len(chosen) * len(names)}
-    return found if made is None else {**found, "same_means": same / len(chosen)}
+        if own is not None:
+            order = canonical_order(rows)  # of clusters of one size, the first counts as the larger
+            means = means_of(rows[order], keep_valid(fitted.labels_[order][None], PLAIN)[0])
+            found = own[names[number]]
+            same += found.shape == means.shape and bool(((found @ means.T).max(1) > 1 - 1e-5).all())
+    result = {"sample": len(chosen), "sample_seconds": seconds, "extrapolated_seconds": seconds / len(chosen) * len(names)}
+    return result if own is None else {**result, "same_means": same / len(chosen)}
 
 
-def killed(inputs: Inputs, arguments: list[str], folder: Path, blocks: int, workers: int) -> dict[str, float]:
+def _starts(landmark: Any) -> Any:
+    """Where each landmark's centroids begin."""
+    return np.flatnonzero(np.concatenate([[True], landmark[1:] != landmark[:-1]]))
+
+
+def killed(inputs: Inputs, folder: Path, blocks: int, workers: int, whole: Centroids) -> dict[str, float]:
     """A refresh in a process of its own, killed when half of the blocks are there, then taken up again."""
-    command = [sys.executable, "-m", "benchmarks.centroids", "--only-refresh", str(folder), *arguments]
+    inputs.save()
+    arguments = [str(inputs.file), str(folder), f"--workers={workers}"]
+    command = [sys.executable, "-m", "benchmarks.centroids", "--only-refresh", *arguments]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
     while len(list(folder.glob("block-*.npz"))) < blocks // 2 and process.poll() is None:
         time.sleep(0.02)
     process.kill()
     process.wait()
     again = refreshed(inputs, EARNED, folder, workers)
-    return {"seconds_after": again.seconds, "landmarks_done_before": again.landmarks - again.clustered}
+    return {
+        "seconds_after": again.seconds,
+        "landmarks_done_before": again.landmarks - again.clustered,
+        "same_result": np.array_equal(again.centroids.vectors, whole.vectors),
+    }
 
 
 def recognition(inputs: Inputs, galleries: dict[str, tuple[Any, Any]]) -> list[dict[str, Any]]:
-    """Sensitivity at 99 % specificity, bytes and exact search time a query by each gallery."""
+    """Sensitivity at 99 % specificity, bytes and exact search time a query by each gallery; ratios to the last one."""
     asked = np.concatenate([inputs.queries, inputs.strangers])
     truth = np.concatenate([inputs.truth, np.full(len(inputs.strangers), "")])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, (vectors, landmark) in galleries.items():
         begin = time.perf_counter()
         similarity, nearest = _nearest(vectors, asked)
@@ -146,16 +167,20 @@ def recognition(inputs: Inputs, galleries: dict[str, tuple[Any, Any]]) -> list[d
                 "milliseconds_a_query": seconds / len(asked) * 1e3,
             }
         )
+    for row in rows:
+        row["times_less_memory"] = rows[-1]["bytes"] / row["bytes"]
+        row["times_faster"] = rows[-1]["milliseconds_a_query"] / row["milliseconds_a_query"]
     return rows
 
 
-def _nearest(vectors: Any, asked: Any, chunk: int = 65_536) -> tuple[Any, Any]:
+def _nearest(vectors: Any, asked: Any, chunk: int = 8192) -> tuple[Any, Any]:
     best, nearest = np.full(len(asked), -np.inf, np.float32), np.zeros(len(asked), np.int64)
     for start in range(0, len(vectors), chunk):
         for first in range(0, len(asked), 1024):
             part = slice(first, first + 1024)
             similarity = asked[part] @ np.asarray(vectors[start : start + chunk]).T
-            row, top = similarity.argmax(1), similarity.max(1)
+            row = similarity.argmax(1)
+            top = similarity[np.arange(len(row)), row]
             better = top > best[part]
             best[part] = np.where(better, top, best[part])
             nearest[part] = np.where(better, start + row, nearest[part])
@@ -174,77 +199,71 @@ def delf(photos: int, landmarks: int, centroid_bytes: int) -> dict[str, float]:
     }
 
 
+def galleries_of(inputs: Inputs, **made: Refreshed) -> dict[str, tuple[Any, Any]]:
+    """Vectors and landmarks of what photos are compared with: centroids, and at last all photos."""
+    rows = np.load(inputs.file, mmap_mode="r", allow_pickle=False)
+    found = {name.replace("_", " "): (one.centroids.vectors, one.centroids.landmark) for name, one in made.items()}
+    return {**found, "all photos": (rows, inputs.landmark)}
+
+
+def on_real(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """Recognition on the real embeddings."""
+    inputs = real_inputs(options.vectors, folder / "real.npy")
+    jobs = (("one_mean_a_landmark", WHOLE), ("fixed_cut", PLAIN), ("earned", EARNED))
+    made = {name: refreshed(inputs, settings, folder / "real" / name, options.workers) for name, settings in jobs}
+    return recognition(inputs, galleries_of(inputs, **made))
+
+
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All figures."""
+    _say(f"making {options.landmarks:,} landmarks of {options.photos} photos")
     inputs = make_inputs(options.vectors, folder / "embeddings.npy", options.landmarks, options.photos, options.queries)
+    _say("refreshing at one height")
     plain, plain_memory = with_memory(lambda: refreshed(inputs, PLAIN, folder / "plain", options.workers))
+    _say("refreshing at the earned height")
     earned, earned_memory = with_memory(lambda: refreshed(inputs, EARNED, folder / "earned", options.workers))
-    loops = {
-        "one height": loop(inputs, options.sample, "one height", plain.centroids),
-        "every fold and height": loop(inputs, max(1, options.sample // 10), "every fold and height"),
-        "every fold": loop(inputs, max(1, options.sample // 10), "every fold"),
-    }
-    refreshes = {"one height": plain.seconds, "every fold and height": earned.seconds, "every fold": earned.seconds}
-    for job, row in loops.items():
-        row.update(refresh_seconds=refreshes[job], ratio=row["extrapolated_seconds"] / refreshes[job])
+    loops = {}
+    for job, size, made in (
+        ("one height", options.landmarks, plain.centroids),
+        ("every fold and height", options.sample, None),
+        ("every fold", options.sample, None),
+    ):
+        _say(f"scikit-learn: {job}, {size} landmarks")
+        loops[job] = loop(inputs, size, job, made)
+        taken = plain.seconds if job == "one height" else earned.seconds
+        loops[job].update(refresh_seconds=taken, ratio=loops[job]["extrapolated_seconds"] / taken)
+    _say("refreshing again: nothing changed, killed half way")
     unchanged = refreshed(inputs, EARNED, folder / "earned", options.workers)
     blocks = len(list((folder / "earned").glob("block-*.npz")))
-    arguments = [f"--{name}={getattr(options, name)}" for name in ("vectors", "landmarks", "photos", "queries", "workers")]
-    resumed = killed(inputs, arguments, folder / "killed", blocks, options.workers)
+    resumed = killed(inputs, folder / "killed", blocks, options.workers, earned.centroids)
     whole = refreshed(inputs, WHOLE, folder / "whole", options.workers)
-    embeddings = np.load(inputs.file, mmap_mode="r", allow_pickle=False)
-    galleries: dict[str, tuple[Any, Any]] = {
-        name: (made.centroids.vectors, made.centroids.landmark)
-        for name, made in (("one mean a landmark", whole), ("fixed cut", plain), ("earned", earned))
-    }
-    galleries["all photos"] = (embeddings, inputs.landmark)
-    table = recognition(inputs, galleries)
+    _say("recognition")
+    galleries = galleries_of(inputs, one_mean_a_landmark=whole, fixed_cut=plain, earned=earned)
+    table, real = recognition(inputs, galleries), on_real(options, folder)
+    _say("refreshing again: some changed")
     changed = change(inputs, max(1, options.landmarks // 100))
     partly = refreshed(inputs, EARNED, folder / "earned", options.workers)
+    photos = options.landmarks * options.photos
     return {
         "landmarks": options.landmarks,
-        "photos": len(embeddings),
-        "dim": int(embeddings.shape[1]),
+        "photos": photos,
+        "dim": int(inputs.queries.shape[1]),
         "recipe": {"shift": SHIFT, "noise": NOISE, "seed": 0},
         "loops": loops,
         "peak_memory_mib": {"one height": plain_memory, "earned": earned_memory},
+        "kept_bytes": sum(file.stat().st_size for file in (folder / "earned").iterdir()),
         "unchanged": {"seconds": unchanged.seconds, "clustered": unchanged.clustered},
         "changed": {"landmarks": changed, "seconds": partly.seconds, "clustered": partly.clustered},
         "resumed": resumed,
+        "queries": len(inputs.queries),
         "recognition": table,
-        "delf": delf(len(embeddings), options.landmarks, table[2]["bytes"]),
+        "recognition_real": real,
+        "delf": delf(photos, options.landmarks, table[2]["bytes"]),
     }
 
 
-def report(result: dict[str, Any]) -> None:
-    """Print the figures as tables."""
-    rows = [
-        [job, *(f"{row[key]:.2f}" for key in ("refresh_seconds", "extrapolated_seconds", "ratio")), str(row["sample"])]
-        for job, row in result["loops"].items()
-    ]
-    columns = ["scikit-learn's job", "refresh [s]", "scikit-learn, extrapolated [s]", "ratio", "landmarks in its sample"]
-    print_table(f"{result['landmarks']:,} landmarks, {result['photos']:,} photos", columns, rows)
-    rows = [[name, f"{peak:.0f} MiB"] for name, peak in result["peak_memory_mib"].items()]
-    print_table("peak memory beyond the mapped embeddings", ["refresh", "peak"], rows)
-    rows = [
-        ["nothing changed", f"{result['unchanged']['seconds']:.2f}", str(result["unchanged"]["clustered"])],
-        [
-            f"{result['changed']['landmarks']} changed",
-            f"{result['changed']['seconds']:.2f}",
-            str(result["changed"]["clustered"]),
-        ],
-        [
-            "after SIGKILL",
-            f"{result['resumed']['seconds_after']:.2f}",
-            f"{result['resumed']['landmarks_done_before']} from before",
-        ],
-    ]
-    print_table("refreshed again (earned)", ["", "seconds", "clustered"], rows)
-    names = ("vectors", "bytes", "sensitivity_at_99", "milliseconds_a_query")
-    rows = [[row["gallery"], *(f"{row[name]:,.4g}" for name in names)] for row in result["recognition"]]
-    print_table("recognition, exact search", ["gallery", *names], rows)
-    rows = [[name, f"{value:,.4g}"] for name, value in result["delf"].items()]
-    print_table("DELF, by arithmetic", ["", ""], rows)
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -253,24 +272,27 @@ def main() -> None:
     parser.add_argument("--landmarks", type=int, default=11_381)
     parser.add_argument("--photos", type=int, default=200, help="photos a landmark")
     parser.add_argument("--queries", type=int, default=2000, help="landmark photos to recognise, and as many non-landmark ones")
-    parser.add_argument(
-        "--sample", type=int, default=200, help="landmarks that scikit-learn clusters; a tenth where it fits often"
-    )
+    parser.add_argument("--sample", type=int, default=500, help="landmarks that scikit-learn clusters more than once")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0: one a CPU thread")
     parser.add_argument("--vectors", type=Path, default=VECTORS, help=".npz with real embeddings")
     parser.add_argument("--folder", type=Path, help="where there is room for the embeddings and more; default: a temporary one")
-    parser.add_argument("--out", type=Path, default=RESULTS / "centroids.json")
-    parser.add_argument("--only-refresh", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for centroids.json and centroids.md")
+    parser.add_argument("--only-refresh", type=Path, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.only_refresh:
+        file, folder = options.only_refresh
+        refreshed(Inputs.load(file), EARNED, folder, options.workers)
+        return
+    begin = time.monotonic()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        if options.only_refresh:
-            inputs = make_inputs(options.vectors, Path(folder) / "x.npy", options.landmarks, options.photos, options.queries)
-            refreshed(inputs, EARNED, options.only_refresh, options.workers)
-            return
         result = measure(options, Path(folder))
     versions = {name: version(name) for name in ("scikit-learn", "scipy", "fastcluster")}
-    write_json(options.out, {**result, "versions": versions, "machine": machine(options.workers or None)})
-    report(result)
+    result.update(versions=versions, machine=machine(options.workers or None), seconds=round(time.monotonic() - begin))
+    write_json(options.out / "centroids.json", result)
+    about = (__doc__ or "").split("\n\n", 2)[2]
+    write_bytes(options.out / "centroids.md", text_of(result, about).encode())
+    for title, columns, rows in sections(result):
+        print_table(title, columns, rows)
 
 
 if __name__ == "__main__":

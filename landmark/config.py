@@ -110,8 +110,10 @@ class CentroidsConfig(Settings):
 class IndexConfig(Settings):
     """The index over the embeddings of all gallery photos."""
 
-    recall: Fraction = Field(0.95, description="recall@1 to reach against exact search on held-out queries")
-    max_bytes: Positive | None = Field(None, description="largest size of the index [bytes]")
+    recall: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.95, description="recall@1 to promise against exact search, on photos that are not in the gallery"
+    )
+    max_bytes: Positive | None = Field(None, description="largest size of its lists and copies of embeddings [bytes]")
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="where the index is built")
 
 

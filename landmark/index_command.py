@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from landmark.console import print_table, set_up_logging, show, stdout_for_results
 from landmark.errors import UsageError
-from landmark.options import Debug, Json
+from landmark.options import Debug, Home, Json
+
+if TYPE_CHECKING:
+    from landmark.steps.index_shards import Job
 
 index = typer.Typer(
     help="An index over any vectors: build, search, add, remove, info.", no_args_is_help=True, rich_markup_mode=None
@@ -37,16 +42,30 @@ def build(
     ] = None,
     training: Annotated[int | None, typer.Option(help="Vectors to train on (else 64 a list).")] = None,
     seed: Annotated[int, typer.Option(help="Of samples and k-means.")] = 0,
+    shards: Annotated[
+        int | None, typer.Option(help="Add the vectors in so many parts, each on its own: what is done survives a kill.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="Who adds the parts: local, processes, prefect or ray.")] = "local",
+    workers: Annotated[int | None, typer.Option(help="Parts at once (else one a core; local and prefect: one).")] = None,
+    home: Home = ".landmark",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Build an index that keeps a promise of recall, or say which promise can be kept."""
     set_up_logging(debug)
     with stdout_for_results():
-        from landmark.recognition.index.build import Goal
+        from landmark.recognition.index.goal import Goal
         from landmark.steps.index import build_index
 
-        result = build_index(vectors, out, Goal(recall, k, max_bytes, device, training), ids, queries, seed)
+        goal = Goal(recall, k, max_bytes, device, training)
+        if shards is None:
+            if engine != "local" or workers is not None:
+                raise UsageError(f"--engine {engine}: there is one part only; give --shards N too")
+            result = build_index(vectors, out, goal, ids, queries, seed)
+        else:
+            from landmark.steps.index_shards import Job
+
+            result = _in_shards(Job(vectors, out, shards, goal, ids, queries, seed), engine, workers, Path(home), debug)
     show({"index": out, **result}, json, _print)
 
 
@@ -112,6 +131,32 @@ def info(folder: Folder, json: Json = False, debug: Debug = False) -> None:
 
         result = SearchIndex.load(folder).info()
     show({"index": folder, **result}, json, _print)
+
+
+def _in_shards(job: Job, engine: str, workers: int | None, home: Path, debug: bool) -> dict[str, Any]:
+    from landmark.steps import index_engines
+    from landmark.steps.index_shards import build_in_shards
+
+    if engine not in index_engines.ENGINES:
+        raise UsageError(f"--engine {engine}: give {', '.join(index_engines.ENGINES[:-1])} or {index_engines.ENGINES[-1]}")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: must be at least 1")
+    if engine == "ray":
+        index_engines.import_ray()  # before any work is done
+    if engine == "local":
+        return build_in_shards(job, index_engines.local)
+    if engine != "prefect":
+        run = {"processes": index_engines.processes, "ray": index_engines.ray}[engine]
+        return build_in_shards(job, partial(run, workers=workers))
+    from flows.environment import prepare
+    from flows.server import Server
+
+    prepare(home, verbose=debug)
+    server = Server(home).start()
+    from flows.index import build
+
+    server.wait()
+    return build(job, workers)
 
 
 def _circle(text: str | None) -> tuple[float, float, float] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from landmark.errors import LandmarkError
 from landmark.evaluation.pictures import FALSE, GREY, INK, TRUE, load_pixels, new_figure, short, show_picture
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.recognizer import Recognizer
 from landmark.storage import join
 
@@ -54,9 +54,9 @@ class PhotoGallery:
     [('/b.jpg', 'tower', 0.6), ('/c.jpg', '', 0.0)]
     """
 
-    def __init__(self, index: VectorIndex, photos: Sequence[str], landmarks: Mapping[str, str] | None = None) -> None:
-        if len(index) != len(photos):
-            raise LandmarkError(f"gallery: {len(index)} vectors but {len(photos)} photos; give one URI a vector")
+    def __init__(self, index: SearchIndex, photos: Sequence[str], landmarks: Mapping[str, str] | None = None) -> None:
+        if len(index.rows) != len(photos):
+            raise LandmarkError(f"gallery: {len(index.rows)} vectors but {len(photos)} photos; give one URI a vector")
         self.index = index
         self.photos = [str(photo) for photo in photos]
         self.landmarks = landmarks or {}
@@ -73,14 +73,14 @@ class PhotoGallery:
             photos: URI of each [n].
             landmarks: id of what each shows [n]; "": no landmark.
         """
-        return cls(VectorIndex.exact(vectors), photos, dict(zip(map(str, photos), map(str, landmarks), strict=True)))
+        return cls(SearchIndex.exact(vectors), photos, dict(zip(map(str, photos), map(str, landmarks), strict=True)))
 
     @classmethod
     def of_recognizer(cls, recognizer: Recognizer, landmarks: Mapping[str, str] | None = None) -> Self | None:
         """The photos behind a recognizer's centroids; None where it keeps none."""
         if recognizer.gallery is None:
             return None
-        return cls(recognizer.gallery, recognizer.gallery_photos, landmarks)
+        return cls(recognizer.gallery, recognizer.gallery.rows.table["id"].to_pylist(), landmarks)
 
     @classmethod
     def of_centroids(cls, centroids: Centroids) -> Self:
@@ -96,7 +96,7 @@ class PhotoGallery:
             queries: URI of each query [q], if any: a photo is not its own neighbour.
         """
         own: list[str | None] = [join(query) for query in queries] or [None] * len(vectors)
-        similarity, rows = self.index.search(vectors, k + 1 if queries else k)
+        similarity, rows = self.index.search_rows(vectors, k + 1 if queries else k)
         return [
             [
                 Neighbour(self.photos[row], float(value), self.landmarks.get(self.photos[row]))

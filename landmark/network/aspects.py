@@ -7,7 +7,6 @@ mu_j = mean of C_j, and v = 1 (one mean) if no cluster is valid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import fastcluster
 import numpy as np
@@ -61,9 +60,16 @@ def find_aspects_at(embeddings: Array, cuts: Sequence[float], settings: Centroid
 
 
 def cut_at(distances: NDArray[np.float64], cuts: Sequence[float], settings: CentroidsConfig) -> list[Labels]:
-    """Labels [n] at each of several heights (infinite: one mean), from the distances [n, n] of photos in canonical order."""
+    """Labels [n] at each of several heights (infinite: one mean), from the distances of photos in canonical order.
+
+    Args:
+        distances: as of `pair_distances` [n (n - 1) / 2]; they are used up.
+        cuts: heights.
+        settings: linkage, fewest photos of an aspect, largest number of aspects.
+    """
     tree = tree_of(distances, settings.linkage)
-    return [cut_tree(tree, cut, settings) if np.isfinite(cut) else np.zeros(len(distances), np.int64) for cut in cuts]
+    labels = iter(cut_tree(tree, [cut for cut in cuts if np.isfinite(cut)], settings))
+    return [next(labels) if np.isfinite(cut) else np.zeros(len(tree) + 1, np.int64) for cut in cuts]
 
 
 def means_of(embeddings: Array, labels: Labels) -> Array:
@@ -79,18 +85,25 @@ def means_of(embeddings: Array, labels: Labels) -> Array:
     return means_at(embeddings, [labels])[0]
 
 
-def means_at(embeddings: Array, labels: Sequence[Labels]) -> list[Array]:
+def means_at(embeddings: NDArray[np.floating], labels: Sequence[Labels]) -> list[Array]:
     """`means_of` for several labellings of the same photos, for the price of one matrix product."""
-    counts = [int(found.max()) + 1 if len(found) else 0 for found in labels]
-    members = np.concatenate([found == np.arange(count)[:, None] for found, count in zip(labels, counts, strict=True)]).astype(
-        np.float64
-    )
-    means = members @ np.asarray(embeddings, np.float64)
+    if len(embeddings) == 0:
+        return [np.zeros((0, embeddings.shape[1]), np.float32) for _ in labels]
+    found = np.stack(labels)
+    ends = np.cumsum(found.max(1) + 1)
+    number = np.where(found < 0, ends[-1], found + np.concatenate([[0], ends[:-1]])[:, None])
+    members = np.zeros((int(ends[-1]) + 1, len(embeddings)), bool)
+    members[number, np.arange(len(embeddings))] = True
+    # At several heights most clusters are the same: each is summed up once.
+    place: dict[bytes, int] = {}
+    which = [place.setdefault(row.tobytes(), len(place)) for row in members[:-1]]
+    distinct = np.frombuffer(b"".join(place), bool).reshape(len(place), -1)
+    means = distinct.astype(np.float64) @ np.asarray(embeddings, np.float64)
     norms = np.linalg.norm(means, axis=1)
     for empty in np.flatnonzero(norms < 1e-9):
-        means[empty] = embeddings[int(members[empty].argmax())]
+        means[empty] = embeddings[int(distinct[empty].argmax())]
         norms[empty] = np.linalg.norm(means[empty])
-    return np.split(np.asarray(means / norms[:, None], np.float32), np.cumsum(counts)[:-1])
+    return np.split(np.asarray(means / norms[:, None], np.float32)[which], ends[:-1])
 
 
 def canonical_order(embeddings: Array) -> Labels:
@@ -108,10 +121,10 @@ def linkage_tree(embeddings: Array, linkage: str) -> NDArray[np.float64]:
 
 
 def pair_distances(embeddings: Array) -> NDArray[np.float64]:
-    """Euclidean distances [n, n] between unit vectors [n, d]."""
+    """Euclidean distances [n (n - 1) / 2] between unit vectors [n, d], each pair once, in the order of SciPy's `pdist`."""
     rows = np.asarray(embeddings, np.float64)
     # |a - b|^2 = 2 - 2 a.b for unit vectors: one matrix product, many times faster than pair by pair.
-    distances = rows @ rows.T
+    distances: NDArray[np.float64] = squareform(rows @ rows.T, checks=False)
     distances *= -2.0
     distances += 2.0
     np.maximum(distances, 0.0, out=distances)
@@ -119,46 +132,64 @@ def pair_distances(embeddings: Array) -> NDArray[np.float64]:
 
 
 def tree_of(distances: NDArray[np.float64], linkage: str) -> NDArray[np.float64]:
-    """The dendrogram [n - 1, 4], as of `linkage_tree`, from distances [n, n]; only those above the diagonal are read."""
-    if len(distances) < 2:
+    """The dendrogram [n - 1, 4], as of `linkage_tree`, from the distances of `pair_distances`, which are used up."""
+    if len(distances) == 0:
         return np.zeros((0, 4))
-    tree: NDArray[np.float64] = fastcluster.linkage(squareform(distances, checks=False), method=linkage, preserve_input=False)
+    tree: NDArray[np.float64] = fastcluster.linkage(distances, method=linkage, preserve_input=False)
     return tree
 
 
-def cut_tree(tree: NDArray[np.float64], height: float, settings: CentroidsConfig) -> Labels:
-    """Cut a dendrogram and keep the valid clusters, largest first.
+def cut_tree(tree: NDArray[np.float64], heights: Sequence[float], settings: CentroidsConfig) -> list[Labels]:
+    """Cut a dendrogram at several heights and keep the valid clusters of each, largest first.
 
     Args:
         tree: linkage matrix [n - 1, 4]; an empty one stands for a single photo.
-        height: of the cut [Euclidean distance].
+        heights: of the cuts [Euclidean distance].
         settings: fewest photos of an aspect, largest number of aspects.
 
     Returns:
-        labels [n] as of `find_aspects`.
+        labels [n] as of `find_aspects`, one a height.
     """
-    if len(tree) == 0:
-        return np.zeros(1, np.int64)
     photos = len(tree) + 1
-    top = np.arange(2 * photos - 1)
-    merged = np.flatnonzero(tree[:, 2] <= height)
-    top[tree[merged, :2].astype(np.int64)] = photos + merged[:, None]
+    nodes = np.arange(photos + len(tree))
+    parent, merged_at = nodes.copy(), np.full(len(nodes), np.inf)
+    sides = tree[:, :2].astype(np.int64)
+    parent[sides] = nodes[photos:, None]
+    merged_at[sides] = tree[:, 2, None]
+    # The heights one after another in one array, each with its own nodes.
+    offset = len(nodes) * np.arange(len(heights))[:, None]
+    top = (np.where(merged_at <= np.asarray(heights)[:, None], parent, nodes) + offset).ravel()
     # Every node points to the one that it became part of; each turn doubles how far the pointers reach.
     while not np.array_equal(further := top[top], top):
         top = further
-    return keep_valid(top[:photos], settings)
+    return keep_valid(top.reshape(-1, len(nodes))[:, :photos], settings)
 
 
-def keep_valid(clusters: NDArray[Any], settings: CentroidsConfig) -> Labels:
-    """Relabel clusters [n] by size, largest 0; those too small or beyond the cap become -1; all 0 when none is left."""
-    names, first, inverse, sizes = np.unique(clusters, return_index=True, return_inverse=True, return_counts=True)
-    rank = np.lexsort((first, -sizes))
-    rank = rank[sizes[rank] >= settings.min_photos][: settings.max_centroids]
-    if len(rank) == 0:
-        return np.zeros(len(clusters), np.int64)
-    label_of = np.full(len(names), -1, np.int64)
-    label_of[rank] = np.arange(len(rank))
-    return label_of[inverse]
+def keep_valid(clusters: NDArray[np.integer], settings: CentroidsConfig) -> list[Labels]:
+    """Relabel clusters by size, largest 0; of two of one size, the one that comes first is before the other.
+
+    Args:
+        clusters: number of each photo's cluster by each of h clusterings [h, n]: not negative, small, none in two clusterings.
+        settings: fewest photos of an aspect, largest number of aspects.
+
+    Returns:
+        labels [n] of each clustering: -1 for those too small or beyond the cap; all 0 when none is left.
+    """
+    numbers = clusters.ravel()
+    sizes = np.bincount(numbers)
+    valid = np.flatnonzero(sizes >= settings.min_photos)
+    first = np.empty(len(sizes), np.int64)
+    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    clustering = first[valid] // clusters.shape[1]
+    order = np.lexsort((first[valid], -sizes[valid], clustering))
+    valid, clustering = valid[order], clustering[order]
+    rank = np.arange(len(valid)) - np.searchsorted(clustering, clustering)
+    kept = rank < settings.max_centroids
+    label_of = np.full(len(sizes), -1, np.int64)
+    label_of[valid[kept]] = rank[kept]
+    labels = label_of[clusters]
+    labels[np.bincount(clustering, minlength=len(clusters)) == 0] = 0
+    return list(labels)
 
 
 def _spread(rows: Array, chosen: Labels, sample: Labels, cut: float, settings: CentroidsConfig) -> Labels:
@@ -170,4 +201,4 @@ def _spread(rows: Array, chosen: Labels, sample: Labels, cut: float, settings: C
     labels[2.0 - 2.0 * similarity.max(1) > cut**2] = -1
     labels[chosen] = sample
     alone = len(rows) + np.arange(len(rows))
-    return keep_valid(np.where(labels < 0, alone, labels), settings)
+    return keep_valid(np.where(labels < 0, alone, labels)[None], settings)[0]

@@ -27,13 +27,13 @@ class Member:
     Attributes:
         name: its id.
         rows: of the embeddings, its photos [n].
-        photos: URIs [n].
+        photos: URIs [n], of whatever type they were given as.
         groups: near-duplicate group of each photo [n]; None: each photo is its own.
     """
 
     name: str
     rows: Labels
-    photos: NDArray[np.object_]
+    photos: NDArray[Any]
     groups: Labels | None
 
     def in_order(self, embeddings: Array) -> tuple[Labels, Labels]:
@@ -76,7 +76,7 @@ def make_blocks(
     for what, values in (("landmark ids", landmark), ("photos", photos), ("groups", groups)):
         if values is not None and len(values) != count:
             raise LandmarkError(f"centroids: {count} embeddings but {len(values)} {what}; give one a photo")
-    codes, names = pd.factorize(np.array([str(name) for name in landmark], object), sort=True)
+    codes, names = _numbered(landmark)
     for name in names:
         if name == "":
             raise LandmarkError("centroids: a photo without a landmark; give non-landmark photos as 'others'")
@@ -84,10 +84,8 @@ def make_blocks(
             name.encode()
         except UnicodeEncodeError:
             raise LandmarkError(f"centroids: landmark id '{shown(name)}' is not Unicode text; rename it") from None
-    uris = np.array([str(photo) for photo in (range(count) if photos is None else photos)], object)
-    part = None
-    if groups is not None:
-        part = pd.factorize(np.array([str(group) for group in groups], object), sort=True)[0].astype(np.int64)
+    uris = np.arange(count) if photos is None else _array(photos)
+    part = None if groups is None else _numbered(groups)[0]
     order = np.argsort(codes, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
     size = 1 << max(0, math.ceil(math.log2(max(len(names), 1) / BLOCK)))
@@ -96,3 +94,21 @@ def make_blocks(
         member = Member(str(name), own, uris[own], None if part is None else part[own])
         blocks[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % size].append(member)
     return [block for block in blocks if block]
+
+
+def _numbered(values: Sequence[Any] | NDArray[Any]) -> tuple[Labels, NDArray[np.object_]]:
+    """The number of each value [n] among the sorted different ones, as text; and these."""
+    array = _array(values)
+    texts = array if array.dtype.kind == "U" else np.array([str(value) for value in array], object)
+    # Millions of photos stand landmark by landmark as a rule: then only the first of each run is looked up.
+    starts = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1]])) if len(texts) else np.zeros(0, np.int64)
+    codes, names = pd.factorize(texts[starts].astype(object), sort=True)
+    return np.repeat(codes.astype(np.int64), np.diff(starts, append=len(texts))), names
+
+
+def _array(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from landmark.network.aspects import Array, Labels
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.engine import nearest
+from landmark.recognition.vectors import check_vectors
 
 
 class CandidateSearch:
@@ -21,8 +22,7 @@ class CandidateSearch:
     def __init__(self, centroids: Centroids) -> None:
         self.ids, owner, counts = np.unique(centroids.landmark.astype(str), return_inverse=True, return_counts=True)
         self.owner: Labels = owner.astype(np.int64)
-        self._vectors = centroids.vectors
-        self._index = VectorIndex.exact(centroids.vectors)
+        self._vectors = check_vectors(centroids.vectors, "centroids")
         self._largest = int(counts.max())
 
     def best(self, embeddings: Array, count: int) -> tuple[Array, Labels]:
@@ -37,8 +37,8 @@ class CandidateSearch:
             where there are fewer landmarks.
         """
         # In the worst case, all centroids of count - 1 landmarks come first.
-        depth = min(len(self._index), (count - 1) * self._largest + 1)
-        near, rows = self._index.search(embeddings, depth)
+        depth = (count - 1) * self._largest + 1
+        near, rows = nearest(embeddings, self._vectors, 0, depth)
         landmarks = self.owner[rows]
         similarity = np.full((len(embeddings), count), -np.inf, np.float32)
         found = np.full((len(embeddings), count), -1, np.int64)

@@ -18,7 +18,8 @@ from landmark.config import CentroidsConfig
 from landmark.errors import LandmarkError
 from landmark.network.aspects import Array, Labels
 from landmark.recognition.blocks import make_blocks
-from landmark.recognition.granularity import Strangers, divide
+from landmark.recognition.division import divide
+from landmark.recognition.granularity import Strangers
 from landmark.recognition.refresh_block import Part, Recipe, solve
 from landmark.recognition.vectors import check_vectors
 from landmark.storage import atomic_file

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -24,11 +25,13 @@ from landmark.recognition import recognizer_file
 from landmark.recognition.calibration import Calibration, bank_similarity
 from landmark.recognition.candidates import CandidateSearch
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.metadata import distance_km, gps_veto
 from landmark.recognition.recognizer_file import register_resolver
 from landmark.recognition.vectors import check_vectors
 from landmark.storage import atomic_folder, is_s3, read_json, upload_folder, write_json
+
+log = logging.getLogger(__name__)
 
 __all__ = ["COLUMNS", "PhotoSource", "Recognizer", "register_resolver"]
 
@@ -51,8 +54,7 @@ class Recognizer:
         centroids: of the landmarks, in the network's embedding.
         calibration: threshold, re-scoring, confidence.
         bank: unit vectors [m, d] of non-landmark photos; m may be 0 where there is no re-scoring.
-        gallery: index over the photos behind the centroids; None: none is kept.
-        gallery_photos: URI of each of its rows.
+        gallery: index over the photos behind the centroids, its ids their URIs; None: none is kept.
         landmarks: a row a landmark: landmark, name, lat, lon, ... (as in a catalog).
         metadata: what a photo's metadata may overrule.
 
@@ -66,8 +68,7 @@ class Recognizer:
         centroids: Centroids,
         calibration: Calibration,
         bank: Array | None,
-        gallery: VectorIndex | None,
-        gallery_photos: Sequence[str],
+        gallery: SearchIndex | None,
         landmarks: pd.DataFrame,
         metadata: MetadataConfig,
     ) -> None:
@@ -77,15 +78,14 @@ class Recognizer:
         dim = network.embedding_dim
         self.bank = np.zeros((0, dim), np.float32) if bank is None else check_vectors(bank, "recognizer: bank", dim)
         self.gallery = gallery
-        self.gallery_photos = [str(photo) for photo in gallery_photos]
         self.metadata = metadata
         check_vectors(centroids.vectors, "recognizer: centroids", dim)
         if calibration.rescore_weight and not len(self.bank):
             raise LandmarkError("recognizer: calibrated with re-scoring, but the bank is empty; calibrate again")
-        if gallery is not None and (gallery.dim, len(gallery)) != (dim, len(self.gallery_photos)):
+        if gallery is not None and (gallery.dim != dim or not gallery.rows.text):
             raise LandmarkError(
-                f"recognizer: the gallery index holds {len(gallery)} vectors of {gallery.dim} numbers, "
-                f"but there are {len(self.gallery_photos)} gallery photos of {dim}; build the index again"
+                f"recognizer: the gallery index holds vectors of {gallery.dim} numbers, the network's have {dim}, and its ids "
+                f"are {'photos' if gallery.rows.text else 'numbers, not photos'}; build the index again"
             )
         self._search = CandidateSearch(centroids)
         self.landmarks = landmarks.reset_index(drop=True)
@@ -174,14 +174,14 @@ class Recognizer:
         """
         if self.gallery is None:
             raise LandmarkError("recognizer: it was saved without a gallery index; build it with one")
-        similarity, rows = self.gallery.search(embeddings, k)
+        similarity, photos = self.gallery.search(embeddings, k)
         return [
-            [(self.gallery_photos[row], float(value)) for value, row in zip(*pair, strict=True) if row >= 0]
-            for pair in zip(similarity, rows, strict=True)
+            [(str(photo), float(value)) for value, photo in zip(*pair, strict=True) if photo]
+            for pair in zip(similarity, photos, strict=True)
         ]
 
     def save(self, folder: str | Path) -> None:
-        """Write all of it into one folder: safetensors, Parquet, JSON and FAISS; replaced as a whole, or left as it was.
+        """Write all of it into one folder: safetensors, Parquet, Arrow, JSON and FAISS; replaced as a whole, or left as it was.
 
         In `s3://` the manifest tells a mixed set of files from a whole one when it is loaded.
 
@@ -199,7 +199,6 @@ class Recognizer:
             write_json(target / "calibration.json", self.calibration.to_json())
             recognizer_file.write_vectors(target / "bank.safetensors", self.bank)
             recognizer_file.write_table(target / "landmarks.parquet", self.landmarks)
-            recognizer_file.write_table(target / "gallery.parquet", pd.DataFrame({"photo": self.gallery_photos}, dtype=str))
             if self.gallery is not None:
                 self.gallery.save(target / "gallery")
             settings = {"metadata": self.metadata.model_dump(), "fingerprint": self.network.fingerprint}
@@ -209,11 +208,13 @@ class Recognizer:
     def load(cls, uri: str | Path) -> Self:
         """Read what `save` wrote, from a folder, `s3://...`, or `models:/name@alias` where the registry is imported.
 
+        One of version 1, whose gallery was of another format, recognises as it did, but has no gallery.
+
         Raises:
             LandmarkError: not there, damaged, foreign or of a newer version.
         """
         with recognizer_file.folder_of(uri) as folder:
-            parts = {"centroids.parquet", "calibration.json", "bank.safetensors", "landmarks.parquet", "gallery.parquet"}
+            parts = {"centroids.parquet", "calibration.json", "bank.safetensors", "landmarks.parquet"}
             manifest = recognizer_file.read_manifest(folder, {*parts, "network/network.json", "network/network.safetensors"})
             network = Network.load(folder / "network")
             if manifest.get("fingerprint") != network.fingerprint:
@@ -222,14 +223,16 @@ class Recognizer:
                 metadata = MetadataConfig.model_validate(manifest.get("metadata"))
             except ValueError as error:
                 raise LandmarkError(f"recognizer {folder}: 'metadata' in recognizer.json is damaged; build it again") from error
-            photos = recognizer_file.read_table(folder / "gallery.parquet", {"photo"})["photo"].tolist()
+            kept = "gallery/index.json" in manifest["files"]
+            if kept and manifest["version"] == 1:
+                log.warning("recognizer %s: its gallery is of an older format, left out; build it again to have it", folder)
+                kept = False
             return cls(
                 network=network,
                 centroids=Centroids.load(folder / "centroids.parquet"),
                 calibration=Calibration.from_json(read_json(folder / "calibration.json")),
                 bank=recognizer_file.read_vectors(folder / "bank.safetensors"),
-                gallery=VectorIndex.load(folder / "gallery") if "gallery/index.json" in manifest["files"] else None,
-                gallery_photos=photos,
+                gallery=SearchIndex.load(folder / "gallery") if kept else None,
                 landmarks=recognizer_file.read_table(folder / "landmarks.parquet", LANDMARK_COLUMNS),
                 metadata=metadata,
             )

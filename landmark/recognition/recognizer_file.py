@@ -19,9 +19,9 @@ from landmark.errors import LandmarkError
 from landmark.storage import is_s3, local_folder, read_json, sha256_file, write_json
 
 FORMAT = "landmark-recognizer"
-VERSION = 1
+VERSION = 2
 MANIFEST = "recognizer.json"
-SUFFIXES = {".safetensors", ".parquet", ".json", ".faiss"}
+SUFFIXES = {".safetensors", ".parquet", ".json", ".faiss", ".arrow", ".npy"}
 
 Resolver = Callable[[str], str | Path]
 _RESOLVERS: dict[str, Resolver] = {}

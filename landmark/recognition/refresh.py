@@ -19,6 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +30,8 @@ from numpy.typing import NDArray
 from landmark.cache import locked
 from landmark.config import CentroidsConfig
 from landmark.errors import LandmarkError
-from landmark.network.aspects import Array, Labels
+from landmark.names import shown
+from landmark.network.aspects import MAX_CLUSTERED, Array, Labels
 from landmark.recognition.blocks import Member, make_blocks
 from landmark.recognition.centroids import NONE, Centroids, assemble
 from landmark.recognition.granularity import Strangers
@@ -42,7 +44,7 @@ log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 10.0
 AHEAD = 2
-"""Blocks that wait for each process; more would only take memory."""
+"""Blocks at work or waiting in each further process; more would only take memory."""
 _CHUNK = 16_384
 
 
@@ -92,7 +94,8 @@ def refresh_centroids(
 ) -> Refreshed:
     """`build_centroids` for many landmarks, with the same result.
 
-    Memory is bounded by the processes times one block, whatever the number of photos, besides their ids. After a kill, the same
+    Memory is bounded by the processes times one block, at most about 0.6 GiB each, whatever the number of photos, besides their
+    ids: of a landmark with more than `MAX_CLUSTERED` photos a sample is clustered (see `find_aspects`). After a kill, the same
     call goes on after the last whole block. A script that calls this guards its own work by `if __name__ == "__main__"`, since
     new processes import it.
 
@@ -107,7 +110,7 @@ def refresh_centroids(
         groups: near-duplicate group of each photo [n] (None: each photo is its own).
         others: unit vectors [m, d] of non-landmark photos.
         seed: of the folds.
-        workers: processes; 0: one a CPU thread; 1: this process alone.
+        workers: processes, this one among them; 0: one a CPU thread; 1: this process alone.
 
     Raises:
         LandmarkError: as `build_centroids`; a process that was killed, a folder that cannot be written. What was finished
@@ -127,6 +130,10 @@ def refresh_centroids(
     count = workers or _threads()
     store = RefreshStore(Path(folder))
     landmarks = sum(map(len, blocks))
+    for member in chain.from_iterable(blocks):
+        if len(member.rows) > MAX_CLUSTERED:
+            message = "centroids: landmark '%s' has %d photos: %d drawn at random are clustered, the others join the nearest"
+            log.info(message, shown(member.name), len(member.rows), MAX_CLUSTERED)
     busy = f"centroids: another process refreshes {folder}; waiting for it"
     with locked(store.folder / "lock", wait=busy), _on_disk(embeddings, chosen, store.folder) as (mapped, chosen):
         # The longest first, so that none is left over at the end.
@@ -177,7 +184,7 @@ class _Solver:
         return solved.parts, name, solved.clustered
 
 
-def _start(context: _Context) -> None:
+def _start(contexts: multiprocessing.Queue[_Context]) -> None:
     """In a new process: it leaves Ctrl-C to its parent, and ends when that ends, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -188,7 +195,7 @@ def _start(context: _Context) -> None:
             os._exit(1)
 
         threading.Thread(target=follow, daemon=True).start()
-    _Solver.current = _Solver(context)
+    _Solver.current = _Solver(contexts.get())
 
 
 def _solve(block: list[Member]) -> Result:
@@ -197,18 +204,28 @@ def _solve(block: list[Member]) -> Result:
 
 def _solve_all(tasks: Iterator[list[Member]], workers: int, context: _Context) -> Iterator[Result]:
     """Results as they are finished, in any order."""
+    here = _Solver(context)
     if workers == 1:
-        yield from map(_Solver(context), tasks)
+        yield from map(here, tasks)
         return
     try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (context,)) as pool:
+        spawn = multiprocessing.get_context("spawn")
+        # What is given to a process as it starts is waited for, forever where it dies before it has read that; a queue is not.
+        contexts = spawn.Queue()
+        contexts.cancel_join_thread()
+        for _ in range(workers - 1):
+            contexts.put(context)
+        with ProcessPoolExecutor(workers - 1, spawn, _start, (contexts,)) as pool:
             waiting: set[Future[Result]] = set()
             try:
                 for block in tasks:
-                    waiting.add(pool.submit(_solve, block))
-                    if len(waiting) >= workers * AHEAD:
-                        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                        yield from (future.result() for future in done)
+                    if len(waiting) < (workers - 1) * AHEAD:
+                        waiting.add(pool.submit(_solve, block))
+                        continue
+                    # The others take seconds to start, and then have enough to do: this process works as they do.
+                    yield here(block)
+                    done, waiting = wait(waiting, timeout=0)
+                    yield from (future.result() for future in done)
                 while waiting:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
@@ -217,7 +234,8 @@ def _solve_all(tasks: Iterator[list[Member]], workers: int, context: _Context) -
                 raise
     except BrokenProcessPool as error:
         raise LandmarkError(
-            "centroids: a process was killed (out of memory?); what was finished is kept: run again with fewer processes"
+            "centroids: a process was killed (out of memory?) or did not start; what was finished is kept: "
+            "run again with fewer processes"
         ) from error
 
 

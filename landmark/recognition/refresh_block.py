@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 from landmark.config import CentroidsConfig
 from landmark.network.aspects import Array, Labels, find_aspects, means_at, means_of
 from landmark.recognition.blocks import Member
-from landmark.recognition.granularity import CUTS, Division, Strangers, choose, divide
+from landmark.recognition.division import CUTS, Division, divide
+from landmark.recognition.granularity import Strangers, choose
 from landmark.recognition.vectors import check_vectors
 
 FORMAT = 1
@@ -199,11 +200,15 @@ def _recalled(entry: Kept, rows: Array, cuts: Sequence[float]) -> list[Division]
 
 
 def _part(member: Member, order: Labels, rows: Array, division: Division) -> Part:
-    support, medoid = [], []
-    photos = member.photos[order]
-    for aspect, vector in enumerate(division.vectors):
-        members = np.flatnonzero(division.labels == aspect)
-        similarity = np.round(rows[members] @ vector, 6)
-        support.append(len(members))
-        medoid.append(min(photos[members[similarity == similarity.max()]]))
-    return Part(member.name, division.vectors, support, medoid, division.cut)
+    inside = np.flatnonzero(division.labels >= 0)
+    aspect = division.labels[inside]
+    support = np.bincount(aspect, minlength=len(division.vectors))
+    similarity = np.round((rows @ division.vectors.T)[inside, aspect], 6)
+    best = np.full(len(support), -np.inf, np.float32)
+    np.maximum.at(best, aspect, similarity)
+    nearest = similarity == best[aspect]
+    medoid: dict[int, str] = {}
+    for number, place in zip(aspect[nearest].tolist(), order[inside[nearest]].tolist(), strict=True):
+        photo = str(member.photos[place])
+        medoid[number] = min(photo, medoid.get(number, photo))
+    return Part(member.name, division.vectors, support.tolist(), [medoid[n] for n in range(len(support))], division.cut)

@@ -40,7 +40,8 @@ def check_vectors(
     if dim is not None and array.shape[1] != dim:
         raise LandmarkError(f"{what}: {array.shape[1]} dimensions where {dim} are needed; embed them with the same network")
     for start in range(0, len(array), _CHUNK):
-        norms = np.linalg.norm(array[start : start + _CHUNK].astype(np.float64), axis=1)
+        part = array[start : start + _CHUNK]
+        norms = np.sqrt(np.einsum("ij,ij->i", part, part, dtype=np.float64))  # no copy in float64, as `norm` would make
         off = ~(np.abs(norms - 1.0) <= LENGTH_TOLERANCE)
         if off.any():
             row = int(off.argmax())

@@ -16,7 +16,7 @@ from landmark.evaluation.gldv2.submission import DEPTH, write_recognition, write
 from landmark.network.embeddings import EmbeddingStore
 from landmark.photos.decode import photo_digest
 from landmark.photos.listing import SUFFIXES
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.engine import nearest
 from landmark.recognition.recognizer import Recognizer
 from landmark.steps.embedding import Vectors
 from landmark.storage import is_s3, list_files, shown
@@ -72,8 +72,8 @@ def submit_retrieval(
     names, vectors = _embed(recognizer, stored, home)
     if not names:
         raise UsageError(f"{shown(index)}: no photo in it can be read; give the folder of the index photos")
-    rows = VectorIndex.exact(vectors).search(queries, min(DEPTH, len(names)))[1] if kept else np.zeros((0, 0), np.int64)
-    found = {photo: [names[row] for row in near if row >= 0] for photo, near in zip(kept, rows, strict=True)}
+    rows = nearest(queries, vectors, 0, DEPTH)[1] if kept else np.zeros((0, 0), np.int64)
+    found = {photo: [names[row] for row in near] for photo, near in zip(kept, rows, strict=True)}
     write_retrieval(out, {photo: found.get(photo, []) for photo in photos})
     return {"submission": out, "photos": len(photos), "predicted": len(kept), "index": len(names)}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landmark.errors import UsageError
 from landmark.evaluation.search_plot import operating_points
@@ -14,14 +15,15 @@ from landmark.names import shown
 from landmark.recognition.index import build as index_build
 from landmark.recognition.index import folder as index_folder
 from landmark.recognition.index import update as index_update
-from landmark.recognition.index.build import Goal
 from landmark.recognition.index.filter import Filter
+from landmark.recognition.index.goal import Goal
 from landmark.recognition.index.promise import SearchPoint
 from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.index.source import VectorSource
 from landmark.storage import atomic_file, atomic_folder, read_bytes
 
+Floats = NDArray[np.float32]
 MAX_QUERIES = 1_000_000
 """Of a file of queries; more are searched in parts."""
 
@@ -51,16 +53,40 @@ def build_index(
         LandmarkError, UsageError: see `landmark.recognition.index.build.build`.
     """
     place = Path(out)
+    check_place(place)
+    source = VectorSource.of(vectors)
+    rows = read_rows(ids, source)
+    asked = read_queries(queries, source)
+    with index_folder.writer(place), atomic_folder(place) as temporary:
+        index_build.build(temporary, source, rows, goal, asked, seed, draw=draw)
+    return SearchIndex.load(place, verify=False).info()
+
+
+def check_place(place: Path) -> None:
+    """Whether an index may be written to a folder.
+
+    Raises:
+        UsageError: other things are in it.
+    """
     if place.is_dir() and any(place.iterdir()) and not (place / index_folder.INDEX).is_file():
         raise UsageError(f"--out {shown(place)}: a folder with other things in it; give another, or an index to replace")
     if (place / index_folder.INDEX).is_file() and b'"landmark-index"' in read_bytes(place / index_folder.INDEX):
         raise UsageError(f"--out {shown(place)}: the gallery of a recognizer; give another folder")
-    source = VectorSource.of(vectors)
-    rows = Rows.numbered(source.count) if ids is None else Rows.read(ids)
-    asked = None if queries is None else _queries(queries, source.dim)
-    with index_folder.writer(place), atomic_folder(place) as temporary:
-        index_build.build(temporary, source, rows, goal, asked, seed, draw=_draw)
-    return SearchIndex.load(place, verify=False).info()
+
+
+def read_rows(ids: str | Path | None, source: VectorSource) -> Rows:
+    """Ids and attributes from a file, else numbers."""
+    return Rows.numbered(source.count) if ids is None else Rows.read(ids)
+
+
+def read_queries(queries: str | Path | None, source: VectorSource) -> Floats | None:
+    """Queries to tune on, if a file is given."""
+    return None if queries is None else _queries(queries, source.dim)
+
+
+def draw(points: list[SearchPoint], chosen: SearchPoint, goal: Goal) -> str:
+    """The picture of an index's operating points (SVG)."""
+    return operating_points(points, chosen, goal.recall, goal.k)
 
 
 def search_index(
@@ -110,14 +136,10 @@ def remove_from_index(index: str | Path, ids: Sequence[str], file: str | Path | 
     return index_update.remove(Path(index), [int(value) for value in given])
 
 
-def _queries(path: str | Path, dim: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _queries(path: str | Path, dim: int) -> Floats:
     source = VectorSource.of(path)
     if source.dim != dim:
         raise UsageError(f"{source.name}: {source.dim} dimensions where the index has {dim}; embed by the same network")
     if source.count > MAX_QUERIES:
         raise UsageError(f"{source.name}: {source.count} queries, at most {MAX_QUERIES} at once; split the file")
     return np.concatenate([block for _, block in source.blocks()])
-
-
-def _draw(points: list[SearchPoint], chosen: SearchPoint, goal: Goal) -> str:
-    return operating_points(points, chosen, goal.recall, goal.k)

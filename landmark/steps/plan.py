@@ -42,11 +42,11 @@ def plan(config: RunConfig) -> list[Step]:
         Step("train", "1", "landmark.steps.training:train", _train, ("catalog.training",), resumes=True),
         Step("embed", "1", "landmark.steps.embedding:embed", _nothing, ("catalog", "train")),
         Step("centroids", "2", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
-        Step("index", "1", "landmark.steps.recognition:index", _index, ("catalog", "embed")),
+        Step("index", "2", "landmark.steps.recognition:index", _index, ("catalog", "embed")),
         Step("calibrate", "1", "landmark.steps.recognition:calibrate", _calibrate, ("catalog", "embed", "centroids")),
         Step(
             "recognizer",
-            "1",
+            "2",
             "landmark.steps.recognition:recognizer",
             _metadata,
             ("catalog", "train", "embed", "centroids", "index", "calibrate"),

@@ -13,14 +13,20 @@ from landmark.evaluation.leave_out import calibrate_gallery
 from landmark.photos.catalog import Catalog
 from landmark.recognition.calibration import Calibration
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.build import build
+from landmark.recognition.index.goal import Goal
+from landmark.recognition.index.rows import Rows
+from landmark.recognition.index.search import SearchIndex
+from landmark.recognition.index.source import VectorSource
+from landmark.recognition.index.tune import FEWEST
 from landmark.recognition.recognizer import Recognizer
 from landmark.recognition.refresh import refresh_centroids
+from landmark.recognition.vectors import check_vectors
 from landmark.run import Work
 from landmark.steps.embedding import Vectors, load_embeddings
 from landmark.steps.photos import CATALOG
 from landmark.steps.training import load_network
-from landmark.storage import read_json, write_json
+from landmark.storage import atomic_folder, read_json, write_json
 
 CENTROIDS = "centroids.parquet"
 INDEX = "index"
@@ -65,17 +71,23 @@ def refreshed(work: Work, table: pd.DataFrame, vectors: Vectors, split: Split) -
 
 
 def index(work: Work) -> Mapping[str, Any]:
-    """The index over all gallery photos: the landmark photos of the train split.
+    """The index over all gallery photos, the landmark photos of the train split, tuned on those of the calibrate split.
 
     Returns:
         facts: kind, photos, bytes.
     """
     table, vectors = load_embeddings(work)
-    split = Split.of(table)
-    queries = vectors[split.calibrate_landmarks] if split.calibrate_landmarks.any() else None
-    made = VectorIndex.build(vectors[split.train], work.config.index, queries, work.config.seed)
-    made.save(work.out / INDEX)
-    return {"kind": made.kind, "photos": len(made), "bytes": made.bytes}
+    split, settings = Split.of(table), work.config.index
+    # So few queries promise nothing; photos of the gallery are held out then.
+    enough = np.count_nonzero(split.calibrate_landmarks) >= FEWEST
+    queries = check_vectors(vectors[split.calibrate_landmarks], "calibrate photos") if enough else None
+    rows = Rows.of(table.loc[split.train, "photo"].tolist(), name="catalog")
+    # A gallery that is a little less faithful than asked still serves: what it reaches is among the metrics.
+    goal = Goal(settings.recall, 1, settings.max_bytes, settings.device, strict=False)
+    with atomic_folder(work.out / INDEX) as folder:
+        build(folder, VectorSource.of(vectors[split.train]), rows, goal, queries, work.config.seed)
+    told = SearchIndex.load(work.out / INDEX, verify=False).info()
+    return {"kind": told["factory"], "photos": told["count"], "bytes": told["bytes"]}
 
 
 def calibrate(work: Work) -> Mapping[str, Any]:
@@ -101,8 +113,7 @@ def recognizer(work: Work) -> Mapping[str, Any]:
         centroids=Centroids.load(work.file("centroids", CENTROIDS)),
         calibration=Calibration.from_json(read_json(work.file("calibrate", CALIBRATION))),
         bank=np.ascontiguousarray(vectors[split.bank]),
-        gallery=VectorIndex.load(work.file("index", INDEX)),
-        gallery_photos=table.loc[split.train, "photo"].tolist(),
+        gallery=SearchIndex.load(work.file("index", INDEX)),
         landmarks=Catalog.load(work.file("catalog", CATALOG)).landmarks,
         metadata=work.config.metadata,
     )

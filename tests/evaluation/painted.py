@@ -11,7 +11,7 @@ from landmark.photos.catalog import Catalog
 from landmark.photos.decode import decode
 from landmark.recognition.calibration import Calibration
 from landmark.recognition.centroids import build_centroids
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.recognizer import Recognizer
 
 NETWORK = NetworkConfig(backbone="test_efficientnet.r160_in1k", pretrained="none", dim=16, image_size=32)
@@ -28,8 +28,7 @@ def recognizer_of(catalog: Catalog, gallery: bool = True, threshold: float = 0.5
         build_centroids(vectors[own], landmarks, photos, CentroidsConfig()),
         Calibration(threshold=threshold, specificity=0.9, slope=10.0, intercept=-5.0),
         None,
-        VectorIndex.exact(vectors[own]) if gallery else None,
-        photos if gallery else [],
+        SearchIndex.exact(vectors[own], photos) if gallery else None,
         catalog.landmarks.assign(name=["The <b>Arch</b>", "The Bell", "", "Dome $1$"], lat=[1.0, 1, 1, 1], lon=[2.0, 2, 2, 2]),
         MetadataConfig(),
     )

@@ -12,7 +12,7 @@ from landmark.errors import LandmarkError
 from landmark.evaluation.nearest import Neighbour, PhotoGallery, caption, nearest_figure
 from landmark.evaluation.pictures import FALSE, GREY, TRUE
 from landmark.recognition.centroids import Centroids
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.search import SearchIndex
 
 
 def unit(count: int, seed: int = 0, dim: int = 12) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_a_photo_is_not_its_own_neighbour() -> None:
 
 def test_labels_are_known_none_or_unknown() -> None:
     vectors = np.eye(3, dtype=np.float32)
-    gallery = PhotoGallery(VectorIndex.exact(vectors), ["/a", "/b", "/c/d/e.jpg"], {"/a": "arch", "/b": ""})
+    gallery = PhotoGallery(SearchIndex.exact(vectors), ["/a", "/b", "/c/d/e.jpg"], {"/a": "arch", "/b": ""})
     (near,) = gallery.nearest(np.array([[0.9, 0.4, 0.17]], np.float32) / np.sqrt(0.81 + 0.16 + 0.0289).astype(np.float32), 3)
     assert [item.landmark for item in near] == ["arch", "", None]
     assert [caption(item, {"arch": "The Arch"}) for item in near] == ["The Arch", "no landmark", "d/e.jpg"]
@@ -55,7 +55,7 @@ def test_labels_are_known_none_or_unknown() -> None:
 
 def test_as_many_photos_as_vectors() -> None:
     with pytest.raises(LandmarkError, match="3 vectors but 2 photos"):
-        PhotoGallery(VectorIndex.exact(np.eye(3, dtype=np.float32)), ["/a", "/b"])
+        PhotoGallery(SearchIndex.exact(np.eye(3, dtype=np.float32)), ["/a", "/b"])
 
 
 def test_centroids_are_shown_by_their_medoids() -> None:

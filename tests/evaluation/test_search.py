@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landmark.evaluation.search import recall_at_1
-from landmark.recognition.index.vector_index import VectorIndex
+from landmark.recognition.index.search import SearchIndex
 
 
 class Wrong:
@@ -16,7 +16,7 @@ class Wrong:
     def __len__(self) -> int:
         return self.count
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search_rows(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         assert k == 1
         return np.zeros((len(queries), 1), np.float32), np.array(self.rows)[:, None]
 
@@ -27,7 +27,7 @@ NEAREST = [0, 3, 1, 2]
 
 
 def test_exact_search_recalls_all() -> None:
-    assert recall_at_1(VectorIndex.exact(STORED), STORED, QUERIES) == 1.0
+    assert recall_at_1(SearchIndex.exact(STORED), STORED, QUERIES) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_copy_of_the_nearest_is_as_good() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    index = VectorIndex.exact(STORED)
+    index = SearchIndex.exact(STORED)
     with pytest.raises(ValueError, match="0 queries"):
         recall_at_1(index, STORED, QUERIES[:0])
     with pytest.raises(ValueError, match="3 given"):

@@ -9,7 +9,7 @@ import pytest
 
 from landmark.config import CentroidsConfig
 from landmark.errors import LandmarkError
-from landmark.recognition import granularity
+from landmark.recognition import division, granularity
 from landmark.recognition.centroids import Centroids, build_centroids, held_out
 from tests.recognition.samples import around, unit, world
 
@@ -64,8 +64,8 @@ def test_near_duplicates_prove_nothing() -> None:
     rows = np.repeat(np.concatenate([around(view, 6, 0.3, random) for view in views]), 7, axis=0)
     rows = unit(rows + random.normal(0, 0.01, rows.shape))
     groups = np.repeat(np.arange(12), 7)
-    divisions = granularity.divide(rows, groups, [math.inf, 0.2], SETTINGS, "tower", 0)
-    split = granularity.divide(rows, np.arange(84), [math.inf, 0.2], SETTINGS, "tower", 0)
+    divisions = division.divide(rows, groups, [math.inf, 0.2], SETTINGS, "tower", 0)
+    split = division.divide(rows, np.arange(84), [math.inf, 0.2], SETTINGS, "tower", 0)
     assert len(divisions[1].vectors) == 12
     assert split[1].held_out.mean() > 0.95
     assert divisions[1].held_out.mean() < 0.75
@@ -73,9 +73,9 @@ def test_near_duplicates_prove_nothing() -> None:
 
 def test_held_out_similarity_leaves_the_fold_out() -> None:
     rows = np.eye(10, dtype=np.float32)
-    division = granularity.divide(rows, np.arange(10), [math.inf], SETTINGS, "x", 0)[0]
-    assert division.held_out.max() == pytest.approx(0.0)
-    assert (rows @ division.vectors.T).min() == pytest.approx(10**-0.5)
+    found = division.divide(rows, np.arange(10), [math.inf], SETTINGS, "x", 0)[0]
+    assert found.held_out.max() == pytest.approx(0.0)
+    assert (rows @ found.vectors.T).min() == pytest.approx(10**-0.5)
 
 
 def test_order_of_photos_and_other_landmarks_do_not_matter() -> None:
@@ -103,6 +103,25 @@ def test_blocks_and_samples_bound_the_work(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(granularity, "MAX_JUDGES", 80)
     earned = build_centroids(train, ids, uris(len(ids)), SETTINGS, others=others)
     assert sensitivity(earned, test, ids, strangers) > 0.9
+
+
+@pytest.mark.parametrize("strangers", [0, 40])
+def test_one_landmark_after_another_is_judged_as_all_together(strangers: int) -> None:
+    train, ids, *_, others, _ = world(8, aspects=3, landmarks=5)
+    rows = [train[ids == name] for name in np.unique(ids)]
+    groups = [np.arange(len(own)) for own in rows]
+    cuts = [math.inf, 1.0, 0.7]
+    divisions = [division.divide(own, part, cuts, SETTINGS, "x", 0) for own, part in zip(rows, groups, strict=True)]
+    bank = granularity.Strangers.of(others[:strangers], 0)
+    judge = granularity.Judge(divisions, groups, lambda number, place: rows[number][place], bank, 0)
+    choice = np.array([0, 2, 1, 0, 2])
+    for landmark, results in judge.alternatives(choice):
+        for height, result in enumerate(results):
+            there = choice.copy()
+            there[landmark] = height
+            assert (result == judge.hits(there)).all()
+        choice[landmark] = (choice[landmark] + 1) % 3
+    assert choice.tolist() == [1, 0, 2, 1, 0]
 
 
 def test_a_landmark_with_one_photo() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from landmark.config import CentroidsConfig
 from landmark.errors import LandmarkError
 from landmark.network import aspects
-from landmark.recognition import blocks, granularity, refresh
+from landmark.recognition import blocks, division, refresh
 from landmark.recognition.blocks import make_blocks
 from landmark.recognition.centroids import Centroids, build_centroids
 from landmark.recognition.refresh import refresh_centroids
@@ -158,14 +161,17 @@ def test_ids_are_anything_and_never_paths(tmp_path: Path) -> None:
         refresh_centroids(rows[:1], ["\udcff"], ["p"], PLAIN, tmp_path, workers=1)
 
 
-def test_one_photo_and_ten_thousand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (aspects, granularity):
+def test_one_photo_and_ten_thousand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for module in (aspects, division, refresh):
         monkeypatch.setattr(module, "MAX_CLUSTERED", 400)
     random = np.random.default_rng(5)
     centres = np.eye(8)[:2]
     rows = unit(np.concatenate([np.eye(8)[7:], np.repeat(centres, 5000, axis=0) + random.normal(0, 0.1, (10_000, 8))]))
     ids = ["one"] + ["many"] * 10_000
-    made = refresh_centroids(rows, ids, uris(10_001), PLAIN, tmp_path, workers=1).centroids
+    with caplog.at_level("INFO"):
+        made = refresh_centroids(rows, ids, uris(10_001), PLAIN, tmp_path, workers=1).centroids
+    assert "landmark 'many' has 10000 photos: 400 drawn at random are clustered" in caplog.text
+    assert "'one'" not in caplog.text
     assert made.landmark.tolist() == ["many", "many", "one"]
     assert made.support[2] == 1
     assert made.medoid[2] == "photo00000.jpg"
@@ -230,6 +236,30 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("in the way")
     with pytest.raises(LandmarkError, match="cannot be locked"):
         refresh_centroids(np.eye(2, dtype=np.float32), ["a", "b"], uris(2), PLAIN, tmp_path / "s", workers=1)
+
+
+@pytest.mark.usefixtures("tiny_blocks")
+def test_a_full_disk_loses_nothing_that_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, ids, _ = small(11, 6)
+    written = []
+
+    def until_full(stream: IO[bytes], **content: Any) -> None:
+        if len(written) == 2:
+            stream.write(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(len(content["keys"]))
+        save(stream, **content)
+
+    save = np.savez
+    monkeypatch.setattr(np, "savez", until_full)
+    with pytest.raises(LandmarkError, match=r"block-\w+\.npz: cannot be written \(No space left on device\)"):
+        refresh_centroids(train, ids, uris(len(ids)), PLAIN, tmp_path, workers=1)
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == ["", ".npz", ".npz"]
+    monkeypatch.undo()
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    made = refresh_centroids(train, ids, uris(len(ids)), PLAIN, tmp_path, workers=1)
+    assert made.clustered == 6 - sum(written)
+    assert same(made.centroids, build_centroids(train, ids, uris(len(ids)), PLAIN))
 
 
 def test_progress_names_rate_and_time_left(

@@ -71,3 +71,17 @@ def test_a_process_that_dies_is_an_error_of_one_line(tmp_path: Path, monkeypatch
     train, ids, _ = small(9, 4)
     with pytest.raises(LandmarkError, match="run again with fewer processes"):
         refresh_centroids(train, ids, uris(len(ids)), CentroidsConfig(), tmp_path, workers=2)
+
+
+def test_processes_that_cannot_start_are_not_waited_for(tmp_path: Path) -> None:
+    # A program that is read from a pipe cannot be imported by a new process: that ends before it has taken anything in.
+    random = np.random.default_rng(10)
+    rows = random.normal(size=(600, 64)).astype(np.float32)
+    np.save(tmp_path / "x.npy", rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    call = ", others=rows[1:])"  # larger than what a pipe holds
+    script = SCRIPT.replace("sys.argv[2], workers=2)", "sys.argv[2], workers=2" + call)
+    environment = {**os.environ, "PYTHONPATH": str(Path(refresh.__file__).parents[2])}
+    command = [sys.executable, "-", str(tmp_path / "x.npy"), str(tmp_path / "store")]
+    done = subprocess.run(command, input=script, env=environment, text=True, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "did not start" in done.stderr.splitlines()[-1]

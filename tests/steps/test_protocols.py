@@ -30,7 +30,6 @@ def recognizer_of(vectors: np.ndarray, table: pd.DataFrame, threshold: float = 0
         Calibration(threshold=threshold, specificity=0.99, slope=10.0, intercept=-5.0),
         None,
         None,
-        [],
         pd.DataFrame({"landmark": names, "name": names, "lat": np.nan, "lon": np.nan}),
         MetadataConfig(),
     )

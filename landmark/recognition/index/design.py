@@ -5,15 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from landmark.errors import LandmarkError
-from landmark.recognition.index.policy import ID_BYTES, MIN_TO_TRAIN, POINTS_PER_CENTROID, SUBQUANTISERS, SUBVECTOR_DIMS
 
+POINTS_PER_CENTROID = 39
+"""Training vectors that FAISS wants at least for each k-means centroid (`ClusteringParameters.min_points_per_centroid`)."""
+MIN_TO_TRAIN = POINTS_PER_CENTROID * 256
+"""9,984: fewer vectors can't train 8-bit product quantisation honestly."""
+SUBQUANTISERS = (96, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 8, 4, 3, 2, 1)
+"""Numbers of sub-quantisers that FAISS has GPU kernels for; an index built on the CPU must move to a GPU too."""
+SUBVECTOR_DIMS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32)
+"""Lengths of a sub-vector for which the GPU computes its tables."""
+MOST_PARTS = 128
+"""Sub-quantisers of a code without copies, at most: beyond half a byte for each dimension, copies are worth more."""
+ID_BYTES = 8
+HEADER_BYTES = 512
+"""Of the files of lists and copies, at most."""
 HNSW_FROM = 16_384
 """Lists from which the nearest ones are found by a graph (Malkov and Yashunin, 2018) instead of by comparing with all."""
 HNSW_LINKS = 32
 LIST_LIMIT = {"cpu": 65_536, "gpu": 262_144}
 """k-means costs lists x training vectors: more lists than these take days on the device."""
 TRAINING_PER_LIST = 64
-COPY_BYTES = {"Flat": 4, "SQfp16": 2, "SQ8": 1}
+COPY_BYTES = {"Flat": 4, "SQfp16": 2, "SQ8": 1, "SQ6": 0.75}
 """Kinds of stored copies for exact re-ranking, richest first, and their bytes for each dimension."""
 
 
@@ -23,7 +35,7 @@ class Design:
 
     Attributes:
         lists_factory: FAISS's factory string of the inverted lists; "": none, the copies are searched one by one.
-        copies: kind of the stored copies that re-rank candidates ("Flat": float32, "SQfp16", "SQ8"), or "": none.
+        copies: kind of the stored copies that re-rank candidates ("Flat": float32, "SQfp16", "SQ8", "SQ6"), or "": none.
         lists: number of inverted lists.
         bytes_estimated: size of both [bytes].
     """
@@ -57,7 +69,7 @@ def design(count: int, dim: int, max_bytes: int | None = None, device: str = "cp
     - with copies that fit `max_bytes` (the richest that does; without a limit float16): codes of 4 bits for 4 dimensions after
       an OPQ rotation, scanned in registers (`x4fs`; André et al., "Cache locality is not enough", 2015); on a GPU, which
       has no such kernel, residual codes of 8 bits for 8 dimensions;
-    - where no copies fit: OPQ and residual 8-bit codes, as many sub-quantisers as fit;
+    - where no copies fit: OPQ and residual 8-bit codes, as many sub-quantisers as fit, at most one for two dimensions;
     - vectors of fewer than 8 dimensions: scalar quantisation.
 
     Args:
@@ -77,10 +89,10 @@ def design(count: int, dim: int, max_bytes: int | None = None, device: str = "cp
     limit = float("inf") if max_bytes is None else max_bytes
     kinds = [kind for kind in COPY_BYTES if max_bytes is not None or kind != "Flat"]
     if count < MIN_TO_TRAIN:
-        options = [Design("", kind, 0, count * dim * each) for kind, each in COPY_BYTES.items()]
+        options = [Design("", kind, 0, HEADER_BYTES + int(count * dim * each)) for kind, each in COPY_BYTES.items()]
     else:
         lists = _lists(count, device)
-        codes = [_refined_code(dim, device), *_alone(dim)]
+        codes = [_refined_code(dim, device), *_alone(dim, device)]
         options = [_sized(count, dim, lists, codes[0], kind) for kind in kinds]
         options += [_sized(count, dim, lists, code, "") for code in codes[1:]]
     for option in options:
@@ -102,18 +114,21 @@ def _refined_code(dim: int, device: str) -> tuple[str, str, int]:
     if dim < 8:
         return "", "SQ8", dim
     if device == "gpu":
-        fitting = [code for code in _alone(dim) if code[2] * 8 <= dim]
-        return fitting[0] if fitting else _alone(dim)[-1]
+        alone = _alone(dim, device)
+        fitting = [code for code in alone if code[2] * 8 <= dim]
+        return fitting[0] if fitting else alone[-1]
     parts = dim // 4
     return _rotation(parts, 4 * parts, dim), f"PQ{parts}x4fs", (parts + 1) // 2
 
 
-def _alone(dim: int) -> list[tuple[str, str, int]]:
-    """8-bit codes, richest first, of those that a GPU can search too."""
+def _alone(dim: int, device: str) -> list[tuple[str, str, int]]:
+    """8-bit codes, richest first: those that a GPU has kernels for, and on the CPU others too that keep nearly all of dim."""
     if dim < 8:
         return [("", "SQ8", dim)]
-    fitting = [m for m in SUBQUANTISERS if m <= dim and dim // m in SUBVECTOR_DIMS and 10 * m * (dim // m) >= 9 * dim]
-    return [(_rotation(m, m * (dim // m), dim), f"PQ{m}", m) for m in fitting] or [("", "SQ8", dim)]
+    fitting = {m for m in SUBQUANTISERS if m <= dim and dim // m in SUBVECTOR_DIMS and 10 * m * (dim // m) >= 9 * dim}
+    if device == "cpu":
+        fitting |= {m for m in range(4, min(MOST_PARTS, dim // 2) + 1, 4) if 100 * m * (dim // m) >= 97 * dim}
+    return [(_rotation(m, m * (dim // m), dim), f"PQ{m}", m) for m in sorted(fitting, reverse=True)] or [("", "SQ8", dim)]
 
 
 def _rotation(parts: int, kept: int, dim: int) -> str:
@@ -127,4 +142,4 @@ def _sized(count: int, dim: int, lists: int, code: tuple[str, str, int], copies:
     each = size + ID_BYTES + dim * COPY_BYTES.get(copies, 0)
     # Codes are packed 32 to a block: on average half a block of each list is empty.
     empty = lists * 16 * size if name.endswith("fs") else 0
-    return Design(f"{rotation}IVF{lists}{graph},{name}", copies, lists, fixed + count * each + empty)
+    return Design(f"{rotation}IVF{lists}{graph},{name}", copies, lists, HEADER_BYTES + int(fixed + count * each) + empty)

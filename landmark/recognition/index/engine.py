@@ -74,7 +74,8 @@ class Engine:
         self, queries: Floats, k: int, nprobe: int, candidates: int, selected: NDArray[np.bool_] | None
     ) -> tuple[Floats, Ints]:
         index: Any = self.lists
-        if self._gpu is not None and selected is None and index_device.within_limits(nprobe, max(k, candidates)):
+        wanted = k * max(1, -(-candidates // k))  # FAISS takes candidates as so many times the results
+        if self._gpu is not None and selected is None and index_device.within_limits(nprobe, wanted):
             index = self._gpu.index
         bits = None if selected is None else np.packbits(selected, bitorder="little")
         options: dict[str, Any] = {"nprobe": nprobe}
@@ -93,7 +94,7 @@ class Engine:
         hollow = swig.IndexFlatIP(index.d)
         refine = swig.IndexRefine(hollow, hollow)
         refine.ntotal, refine.base_index, refine.refine_index = self.copies.ntotal, index, self.copies
-        factor = float(max(1, -(-candidates // k)))
+        factor = wanted / k
         similarity, found = refine.search(
             queries, k, params=swig.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
         )

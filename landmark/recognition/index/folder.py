@@ -47,9 +47,10 @@ def seal(folder: Path, values: dict[str, Any]) -> None:
 
 
 def write_rows(folder: Path, rows: Rows, alive: NDArray[np.bool_]) -> None:
-    """Write ids and attributes, and which rows are still there."""
-    with pa.OSFile(str(folder / ROWS), "wb") as file, pa.ipc.new_file(file, rows.table.schema) as writer:
-        writer.write_table(rows.table.combine_chunks())
+    """Write ids and attributes, and which rows are still there; ids that are just the numbers of the rows take no room."""
+    table = rows.table.drop_columns(["id"]) if rows.are_numbers else rows.table
+    with pa.OSFile(str(folder / ROWS), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
     np.save(folder / ALIVE, np.packbits(alive))
 
 
@@ -57,6 +58,9 @@ def read_rows(folder: Path, count: int) -> tuple[Rows, NDArray[np.bool_]]:
     """Ids and attributes, mapped, and which rows are still there."""
     table = pa.ipc.open_file(pa.memory_map(str(folder / ROWS))).read_all()
     alive = np.unpackbits(np.load(folder / ALIVE, allow_pickle=False), count=count).astype(bool)
+    if "id" not in table.column_names and (not table.num_columns or table.num_rows == count):
+        numbers = Rows.numbered(count).table
+        table = pa.table([numbers["id"], *table.columns], names=["id", *table.column_names])
     if table.num_rows != count or len(alive) != count or "id" not in table.column_names:
         raise ValueError(f"{table.num_rows} ids for {count} rows")
     return Rows(table, shown(folder)), alive
@@ -111,7 +115,8 @@ def check_files(folder: Path, values: dict[str, Any], verify: bool) -> None:
                 head = stream.read(16)
             count = values["rows"] if file == COPIES else values["count"]
             dim, total = struct.unpack("<iq", head[4:16]) if len(head) == 16 else (-1, -1)
-            if head[:4] not in HEADERS[file] or (dim, total) != (values["dim"], count):
+            # Of each vector there is a byte at least: FAISS is not to make room for more than there can be.
+            if head[:4] not in HEADERS[file] or (dim, total) != (values["dim"], count) or size < count:
                 raise LandmarkError(f"index {shown(folder)}: {file} is not what {INDEX} says; build the index again")
 
 
@@ -140,8 +145,11 @@ def writer(folder: Path) -> Iterator[None]:
 
     Raises:
         LandmarkError: another process writes; no permission.
+        UsageError: it is a part of a recognizer.
     """
     place = Path(os.path.abspath(folder))  # noqa: PTH100 - a symlink's own place is meant
+    if (place.parent / "recognizer.json").is_file():
+        raise UsageError(f"index {shown(folder)}: the gallery of a recognizer, which has its checksum; give another folder")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place.parent / f".{place.name}.lock")

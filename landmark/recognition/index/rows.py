@@ -95,6 +95,11 @@ class Rows:
         return int(self.table.num_rows)
 
     @property
+    def are_numbers(self) -> bool:
+        """Whether ids are 0, 1, 2, ..."""
+        return not self.text and bool((self.table["id"].to_numpy() == np.arange(len(self))).all())
+
+    @property
     def text(self) -> bool:
         """Whether ids are text."""
         return bool(pa.types.is_large_string(self.table["id"].type))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,14 +15,14 @@ from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
 from landmark.recognition.index import device as index_device
 from landmark.recognition.index import folder as index_folder
-from landmark.recognition.index.engine import Engine
+from landmark.recognition.index.engine import Engine, swig
 from landmark.recognition.index.filter import Filter
 from landmark.recognition.index.folder import COPIES, LISTS, POINTS
 from landmark.recognition.index.promise import SearchPoint
 from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.store import open_store
 from landmark.recognition.vectors import check_vectors
-from landmark.storage import read_json
+from landmark.storage import atomic_folder, read_json, write_json
 
 Floats = NDArray[np.float32]
 IMBALANCE_WORTH = 1.3
@@ -55,6 +57,28 @@ class SearchIndex:
         return int(self.values["count"])
 
     @classmethod
+    def exact(cls, vectors: NDArray[Any], ids: Sequence[str] | None = None) -> Self:
+        """An index in memory that compares with every vector: for few vectors, and to measure others by.
+
+        Args:
+            vectors: unit vectors [n, d].
+            ids: of each [n] (None: 0, 1, 2, ...).
+
+        Raises:
+            LandmarkError: no unit vectors; ids that do not fit them.
+        """
+        stored = check_vectors(vectors, "vectors")
+        count, dim = stored.shape
+        rows = Rows.numbered(count) if ids is None else Rows.of(ids)
+        if len(rows) != count:
+            raise LandmarkError(f"index: {len(rows)} ids for {count} vectors; give one a vector")
+        copies: Any = faiss.IndexFlatIP(dim)
+        copies.add(stored)
+        values = {"factory": "Flat", "dim": dim, "rows": count, "count": count, "built_rows": count, "k": 1, "recall": 1.0}
+        values |= {"nprobe": 0, "candidates": 0, "recall_confirmed": 1.0, "recall_low": 1.0, "imbalance_built": 1.0}
+        return cls(Engine(None, copies), {**values, "trained_on": 0, "files": {}}, rows, np.ones(count, bool), [])
+
+    @classmethod
     def load(cls, folder: str | Path, verify: bool = True, device: str = "cpu") -> Self:
         """Open a folder.
 
@@ -83,15 +107,32 @@ class SearchIndex:
             if LISTS in values["files"]:
                 lists = faiss.read_index(str(folder / LISTS), faiss.IO_FLAG_MMAP)
             copies = open_store(folder / COPIES) if COPIES in values["files"] else None
-            for part in (lists, copies):
-                if part is not None and part.metric_type != faiss.METRIC_INNER_PRODUCT:
-                    raise ValueError("it does not compare by inner product")
+            engine = Engine(lists, copies)
+            _check(engine, values, folder)
             rows, alive = index_folder.read_rows(folder, values["rows"])
             points = [SearchPoint(**point) for point in read_json(folder / POINTS)]
-            return cls(Engine(lists, copies), values, rows, alive, points)
+            return cls(engine, values, rows, alive, points)
         except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:  # Arrow raises OSErrors and ValueErrors
             reason = " ".join(str(error).split())[-160:]
             raise LandmarkError(f"index {shown(folder)}: cannot be opened ({reason}); build it again") from error
+
+    def save(self, folder: str | Path) -> None:
+        """Write it, replacing a folder as a whole; without the picture of its operating points.
+
+        Lists that are mapped are read into memory for it.
+
+        Raises:
+            LandmarkError: it can't be written.
+        """
+        with atomic_folder(Path(folder)) as temporary:
+            if self.engine.lists is not None:
+                _unmap(self.engine)
+                faiss.write_index(self.engine.lists, str(temporary / LISTS))
+            if self.engine.copies is not None:
+                faiss.write_index(self.engine.copies, str(temporary / COPIES))
+            write_json(temporary / POINTS, [asdict(point) for point in self.points])
+            index_folder.write_rows(temporary, self.rows, self.alive)
+            index_folder.seal(temporary, self.values)
 
     def search(self, queries: NDArray[Any], k: int | None = None, only: Filter | None = None) -> tuple[Floats, NDArray[Any]]:
         """The most similar photos of each query.
@@ -111,6 +152,13 @@ class SearchIndex:
             LandmarkError: queries that are no unit vectors of length d.
             UsageError: k below 1; a filter by what the index does not know.
         """
+        similarity, found = self.search_rows(queries, k, only)
+        return similarity, self.rows.ids(found)
+
+    def search_rows(
+        self, queries: NDArray[Any], k: int | None = None, only: Filter | None = None
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """`search` that answers with the numbers of rows [q, k] instead of ids; -1 where fewer are found."""
         wanted = int(self.values["k"]) if k is None else k
         if wanted < 1:
             raise UsageError(f"k {wanted}: must be at least 1")
@@ -130,7 +178,7 @@ class SearchIndex:
             similarity[part, :near], found[part, :near] = self.engine.search(
                 asked[part], near, int(self.values["nprobe"]), candidates, selected
             )
-        return similarity, self.rows.ids(found)
+        return similarity, found
 
     def info(self) -> dict[str, Any]:
         """Sizes, the promise, and how far the index has drifted from what it was built on."""
@@ -168,3 +216,36 @@ class SearchIndex:
             "imbalance_built": self.values["imbalance_built"],
             "rebuild": "; ".join(reasons),
         }
+
+
+def _check(engine: Engine, values: dict[str, Any], folder: Path) -> None:
+    """Whether what FAISS read is of the kinds that this project writes, and says what `index.json` says. Raises ValueError."""
+    for part in (engine.lists, engine.copies):
+        if part is not None and part.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise ValueError("it does not compare by inner product")
+    if not (values["nprobe"] == 0 if engine.lists is None else 1 <= values["nprobe"] <= engine.list_count):
+        raise ValueError(f"nprobe {values['nprobe']} does not fit {engine.list_count} lists")
+    if engine.lists is None:
+        return
+    ivf: Any = engine.ivf
+    quantizer: Any = faiss.downcast_index(ivf.quantizer)
+    mapped: Any = faiss.downcast_InvertedLists(ivf.invlists)
+    if not isinstance(ivf, faiss.IndexIVFPQFastScan | faiss.IndexIVFPQ | faiss.IndexIVFScalarQuantizer):
+        raise ValueError(f"{type(ivf).__name__} is not used here")
+    if not isinstance(quantizer, faiss.IndexFlat | faiss.IndexHNSWFlat):
+        raise ValueError(f"{type(quantizer).__name__} is not used here")
+    if (ivf.ntotal, quantizer.ntotal, quantizer.d) != (values["count"], ivf.nlist, ivf.d):
+        raise ValueError(f"{ivf.ntotal} vectors in {quantizer.ntotal} of {ivf.nlist} lists, not {values['count']}")
+    if isinstance(mapped, faiss.OnDiskInvertedLists) and mapped.filename not in ("", str(folder / LISTS)):
+        raise ValueError("its lists lie in another file")
+
+
+def _unmap(engine: Engine) -> None:
+    """Lists that are mapped, in memory: FAISS would write no more of them than the name of their file."""
+    ivf: Any = engine.ivf
+    mapped: Any = faiss.downcast_InvertedLists(ivf.invlists)
+    if isinstance(mapped, swig.OnDiskInvertedLists):
+        lists = swig.ArrayInvertedLists(mapped.nlist, mapped.code_size)
+        mapped.copy_subset_to(lists, swig.InvertedLists.SUBSET_TYPE_ID_RANGE, 0, np.iinfo(np.int64).max)
+        ivf.replace_invlists(lists, True)
+        lists.this.disown()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from landmark.storage import list_files
 Floats = NDArray[np.float32]
 BLOCK = 65_536
 """Rows in memory at once."""
+SAMPLED = 65_536
+"""Bytes at each end of a file that its digest is made from."""
 SUFFIXES = {".npy", ".npz", ".parquet"}
 NAMES = ("vectors", "embeddings", "vector", "embedding")
 """What the array of an archive, or the column of a table, is called where there are several."""
@@ -56,7 +61,7 @@ class VectorSource:
                 where = shown(part.path) if isinstance(part, Shard) else name
                 raise LandmarkError(f"{where}: {dim} dimensions, the shards before have {dims[0]}; embed all by one network")
         self.dim = dims[0]
-        self.count = sum(part.rows if isinstance(part, Shard) else len(part) for part in parts)
+        self.count = sum(_rows(part) for part in parts)
         if self.count == 0:
             raise LandmarkError(f"{name}: it holds no vectors; give at least one")
 
@@ -81,14 +86,55 @@ class VectorSource:
             raise UsageError(f"{name}: vectors must be .npy, .npz, .parquet, or a folder of these")
         return cls([_shard(path)], name)
 
-    def blocks(self) -> Iterator[tuple[int, Floats]]:
+    def blocks(self, first: int = 0, stop: int | None = None) -> Iterator[tuple[int, Floats]]:
         """(number of the first row, unit vectors [b, d] float32), each block checked.
+
+        Args:
+            first: row to begin at, of one of `ranges`.
+            stop: row to end before, of the same (None: all).
 
         Raises:
             LandmarkError: NaN, zero or unnormalised rows; names the first.
         """
-        for start, block in self._raw():
+        for start, block in self._raw(first, self.count if stop is None else stop):
             yield start, check_vectors(block, f"{self.name}: block at row {start}", self.dim)
+
+    def ranges(self, shards: int) -> list[tuple[int, int]]:
+        """Ranges of rows (first, stop), about equally long and at most as many as asked for, in order.
+
+        A range is one file or several, or, if there are fewer files than ranges, blocks of a .npy file: then the blocks of the
+        ranges are those of the whole, and whoever reads them gets the same numbers, whatever the division.
+        """
+        cuts, start = [0], 0
+        for part in self._parts:
+            rows = _rows(part)
+            inside = not isinstance(part, Shard) or part.path.suffix.lower() == ".npy"
+            if inside and len(self._parts) < shards:
+                cuts += range(start + BLOCK, start + rows, BLOCK)
+            start += rows
+            cuts.append(start)
+        wanted = np.linspace(0, self.count, shards + 1)
+        chosen = sorted({min(cuts, key=lambda cut: abs(cut - at)) for at in wanted})
+        return list(itertools.pairwise(chosen))
+
+    def digest(self) -> str:
+        """Tells these vectors from others: a sha256 of each file's name, size, time of change and both ends.
+
+        Not of every byte: that would cost as much reading as all the rest.
+        """
+        digest = hashlib.sha256()
+        for part in self._parts:
+            if isinstance(part, Shard):
+                facts = part.path.stat()
+                named: list[Any] = [part.path.name, part.part, facts.st_size, facts.st_mtime_ns, part.rows, part.dim]
+                with part.path.open("rb") as file:
+                    ends = file.read(SAMPLED)
+                    file.seek(max(0, facts.st_size - SAMPLED))
+                    ends += file.read(SAMPLED)
+            else:
+                named, ends = [str(part.dtype), *part.shape], np.concatenate([part[:64], part[-64:]]).tobytes()
+            digest.update(json.dumps(named).encode() + ends)
+        return digest.hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> Floats:
         """The rows of these numbers, in rising order, without repeats [m, d]; one pass."""
@@ -100,15 +146,26 @@ class VectorSource:
                 found[low:high] = block[wanted[low:high] - start]
         return check_vectors(found, f"{self.name}: sample", self.dim)
 
-    def _raw(self) -> Iterator[tuple[int, NDArray[Any]]]:
+    def _raw(self, first: int = 0, stop: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
         start = 0
         for part in self._parts:
+            end = start + _rows(part)
+            if end <= first or (stop is not None and start >= stop):
+                start = end
+                continue
             pieces = part.blocks() if isinstance(part, Shard) else (part[i : i + BLOCK] for i in range(0, len(part), BLOCK))
             for block in pieces:
-                yield start, block
+                if stop is not None and start >= stop:
+                    return
+                if start + len(block) > first:
+                    yield start, block
                 start += len(block)
-        if start != self.count:
-            raise LandmarkError(f"{self.name}: {start} rows where its headers say {self.count}; a shard is cut off or changing")
+            if start != end:
+                raise LandmarkError(f"{self.name}: {start} rows where its headers say {end}; a shard is cut off or changing")
+
+
+def _rows(part: Shard | NDArray[Any]) -> int:
+    return part.rows if isinstance(part, Shard) else len(part)
 
 
 def _shard(path: Path) -> Shard:

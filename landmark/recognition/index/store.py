@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+CHUNK = 1 << 24
 
 
 class StoreWriter:
@@ -52,6 +54,13 @@ class StoreWriter:
         self._file.write(self._coder.sa_encode(rows).tobytes())
         self.count += len(rows)
 
+    def append_file(self, path: Path) -> None:
+        """Add all copies of another file of this kind, made with the same ranges, as they are."""
+        with path.open("rb") as file:
+            self.count += struct.unpack("<8xq", file.read(16))[0]
+            file.seek(self._header)
+            shutil.copyfileobj(file, self._file, CHUNK)
+
     def close(self) -> None:
         """Set the counts; the file is whole afterwards."""
         # FAISS counts the codes of float32 copies in floats, those of others in bytes.
@@ -63,7 +72,7 @@ class StoreWriter:
 
 
 def new_store(kind: str, sample: Floats) -> Any:
-    """An index of copies without vectors ("Flat", "SQfp16", "SQ8"), its ranges taken from a sample [n, d]."""
+    """An index of copies without vectors ("Flat", "SQfp16", "SQ8", "SQ6"), its ranges taken from a sample [n, d]."""
     index = faiss.index_factory(sample.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
     index.train(sample)
     return index

@@ -56,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     centroids = Centroids(np.eye(2, network.embedding_dim, dtype=np.float32), ids, np.ones(2, int), ids)
     table = pd.DataFrame({"landmark": ids, "name": ids, "lat": np.nan, "lon": np.nan})
     calibration = Calibration(threshold=0.5, specificity=0.99, slope=10.0, intercept=-5.0)
-    Recognizer(network, centroids, calibration, None, None, [], table, MetadataConfig()).save(folder / "model")
+    Recognizer(network, centroids, calibration, None, None, table, MetadataConfig()).save(folder / "model")
     (folder / "classes.csv").write_text("query,landmark\nq_0.png,arch\nq_1.png,elsewhere\n")
     (folder / "moved.csv").write_text("query,photo\nq_0.png,p2.png\n")
     (folder / "leave.txt").write_text("elsewhere\n")

@@ -215,7 +215,7 @@ def test_few_vectors_are_searched_exactly(tmp_path: Path) -> None:
     assert SearchIndex.load(folder).search(FRESH[:1], 1)[1].tolist() == [[truth(FRESH[:1], STORED, 2)[0, 1]]]
 
 
-@pytest.mark.parametrize("kind", ["Flat", "SQfp16", "SQ8"])
+@pytest.mark.parametrize("kind", ["Flat", "SQfp16", "SQ8", "SQ6"])
 def test_copies_are_written_as_faiss_writes_them(kind: str, tmp_path: Path) -> None:
     expected = new_store(kind, STORED)
     with StoreWriter(tmp_path / "c", new_store(kind, STORED)) as store:
@@ -248,22 +248,3 @@ def test_nonsense_is_refused(original: Path, tmp_path: Path) -> None:
     with pytest.raises(LandmarkError, match="give auto, cpu or gpu"):
         index_device.choose("tpu")
     assert index_build.HELD_OUT == 2000
-
-
-@pytest.mark.skipif(not hasattr(faiss, "GpuClonerOptions"), reason="this FAISS was built without GPU support")
-def test_every_gpu_option_exists() -> None:
-    one = index_device.options("GpuClonerOptions", index_device.ONE_GPU)
-    assert one.useFloat16
-    assert index_device.options("GpuMultipleClonerOptions", index_device.SEVERAL_GPUS).shard
-    with pytest.raises(LandmarkError, match=r"no GpuClonerOptions\.nosuch"):
-        index_device.options("GpuClonerOptions", {"nosuch": True})
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(index_device.gpus() == 0, reason="FAISS finds no GPU")
-def test_a_gpu_finds_as_much(tmp_path: Path) -> None:
-    way = Design("IVF16,PQ4", "SQfp16", 16, 0)
-    folder = make(tmp_path / "i", way, Goal(0.9, K, device="gpu"))
-    true = truth(FRESH, STORED, K)
-    found = [recall(SearchIndex.load(folder, device=device).search(FRESH)[1], true) for device in ("cpu", "gpu")]
-    assert abs(found[0] - found[1]) <= 0.005

@@ -1,0 +1,1 @@
+"""What `landmark bench search` is made of."""
