@@ -33,7 +33,7 @@ def test_bytes() -> None:
     assert found == {
         "codes": 3.2e9,
         "ids": 0.8e9,
-        "lists' centres and graph": 32_768 * (1024 + 260),
+        "lists' centres and graph": 16_384 * (1024 + 260),
         "copies": 51.2e9,
     }
 
@@ -41,11 +41,11 @@ def test_bytes() -> None:
 def test_hours() -> None:
     found = plan(100_000_000, VALUES, Machine(cores=20, nprobe=32, candidates=100, reads=1e5), copies=True)
     assert found["embedding [machine-hours]"] == pytest.approx(1e8 / 2000 / 3600)
-    assert found["training [hours, one machine]"] == pytest.approx(64 * 32_768 * 32_768 * 10 / 1e10 / 3600)
+    assert found["training [hours, one machine]"] == pytest.approx(64 * 16_384 * 16_384 * 10 / 1e10 / 3600)
     # on 20 cores a vector takes 10 us to assign, 0.1 to rotate, 1 to code, 0.1 to copy, 0.2 to compare with 2,000 queries
     each = 1 / 1e5 + 1 / 1e7 + 1 / 1e6 + 1 / 1e7 + 2000 / 1e10
     assert found["adding all shards [machine-hours]"] == pytest.approx(1e8 * each / 3600)
-    assert found["query, codes [ms, one core]"] == pytest.approx(1e3 * 1e8 * 32 / 32_768 / 0.5e9)
+    assert found["query, codes [ms, one core]"] == pytest.approx(1e3 * 1e8 * 32 / 16_384 / 0.5e9)
     assert found["query, copies from disk [ms]"] == pytest.approx(1.0)
     assert found["machines that hold it"] == 1
     assert plan(10_000_000_000, VALUES, Machine(gib=128), copies=True)["machines that hold it"] == 4  # 400 GB, 96 GiB each

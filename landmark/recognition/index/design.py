@@ -51,7 +51,7 @@ class Design:
 
     @property
     def factory(self) -> str:
-        """As one string, as FAISS would write it: "OPQ64,IVF4096,PQ64x4fs,Refine(SQfp16)"."""
+        """As one string, as FAISS would write it: "OPQ64,IVF2048,PQ64x4fs,Refine(SQfp16)"."""
         refined = f"{self.lists_factory},Refine({self.copies})" if self.copies else self.lists_factory
         return refined if self.lists_factory else self.copies
 
@@ -65,7 +65,8 @@ def design(count: int, dim: int, max_bytes: int | None = None, device: str = "cp
     """Choose a search index.
 
     - fewer than 9,984 vectors: no lists; copies in float32, or smaller ones if `max_bytes` asks;
-    - lists: a power of two, about 4 sqrt(n), at least 39 vectors a list; an HNSW graph finds them from 16,384 on;
+    - lists: a power of two, about 4 sqrt(n), of codes scanned in registers 2 sqrt(n), at least 39 vectors a list; an HNSW graph
+      finds them from 16,384 on;
     - with copies that fit `max_bytes` (the richest that does; without a limit float16): codes of 4 bits for 4 dimensions after
       an OPQ rotation, scanned in registers (`x4fs`; André et al., "Cache locality is not enough", 2015); on a GPU, which
       has no such kernel, residual codes of 8 bits for 8 dimensions;
@@ -82,19 +83,18 @@ def design(count: int, dim: int, max_bytes: int | None = None, device: str = "cp
         LandmarkError: no index of this many vectors is that small.
 
     >>> design(1_000_000, 256).factory
-    'OPQ64,IVF4096,PQ64x4fs,Refine(SQfp16)'
+    'OPQ64,IVF2048,PQ64x4fs,Refine(SQfp16)'
     >>> design(1_000_000, 256, 300_000_000 + 7_000_000).factory
-    'OPQ64,IVF4096,PQ64x4fs,Refine(SQ8)'
+    'OPQ64,IVF2048,PQ64x4fs,Refine(SQ8)'
     """
     limit = float("inf") if max_bytes is None else max_bytes
     kinds = [kind for kind in COPY_BYTES if max_bytes is not None or kind != "Flat"]
     if count < MIN_TO_TRAIN:
         options = [Design("", kind, 0, HEADER_BYTES + int(count * dim * each)) for kind, each in COPY_BYTES.items()]
     else:
-        lists = _lists(count, device)
-        codes = [_refined_code(dim, device), *_alone(dim, device)]
-        options = [_sized(count, dim, lists, codes[0], kind) for kind in kinds]
-        options += [_sized(count, dim, lists, code, "") for code in codes[1:]]
+        refined = _refined_code(dim, device)
+        options = [_sized(count, dim, _lists(count, device, refined[1]), refined, kind) for kind in kinds]
+        options += [_sized(count, dim, _lists(count, device, code[1]), code, "") for code in _alone(dim, device)]
     for option in options:
         if option.bytes_estimated <= limit:
             return option
@@ -102,9 +102,11 @@ def design(count: int, dim: int, max_bytes: int | None = None, device: str = "cp
     raise LandmarkError(f"max-bytes {max_bytes}: {count} vectors of {dim} numbers need at least {least} bytes; raise it")
 
 
-def _lists(count: int, device: str) -> int:
+def _lists(count: int, device: str, code: str) -> int:
+    # Codes scanned in registers are so cheap that finding the nearest of more lists costs more than it spares.
+    limit = (8 if code.endswith("fs") else 32) * count
     lists = 2
-    while 2 * lists <= min(LIST_LIMIT[device], count // POINTS_PER_CENTROID) and (2 * lists) ** 2 <= 32 * count:
+    while 2 * lists <= min(LIST_LIMIT[device], count // POINTS_PER_CENTROID) and (2 * lists) ** 2 <= limit:
         lists *= 2
     return lists
 
