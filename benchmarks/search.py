@@ -29,7 +29,7 @@ from benchmarks.searching.picture import draw
 from benchmarks.searching.promise import judged
 from benchmarks.searching.rows import ROWS
 from benchmarks.searching.table import document
-from benchmarks.searching.tasks import LIMIT, code_of, missing, perform
+from benchmarks.searching.tasks import LIMIT, code_of, kept, missing, perform
 from benchmarks.searching.update import LIMIT as ADDED_TO
 from landmark.console import print_table
 from landmark.errors import UsageError
@@ -92,7 +92,7 @@ class Comparison:
             if data == "made":
                 self.inputs[FAR] = open_inputs(FAR, self.folder)
                 result["data"][FAR] = self.facts(FAR, [{**row, "points": row[FAR]} if FAR in row else row for row in rows])
-            result["promise"] += [kept for row in rows if (kept := self.promised(data, row)) is not None]
+            result["promise"] += [told for row in rows if (told := self.promised(data, row)) is not None]
         if "promise" in self.options.part:
             for data in PROMISED:
                 done = self.task("promise", data, data, PROMISE_MINUTES[data], {})
@@ -152,6 +152,10 @@ class Comparison:
         spec |= {"code": code_of(part)} if part != "compare" else {}
         pace = self.worked / self.estimated_done if self.estimated_done > 1 else 1.0
         spent = (time.monotonic() - self.begin) / 60
+        before = kept({**spec, **more}, self.folder)
+        if before is not None:
+            self.left = max(0.0, self.left - minutes)
+            return before
         if options.minutes is not None and spent + pace * minutes > options.minutes:
             return {"left_out": f"takes about {pace * minutes:.0f} minutes more, --minutes {options.minutes:g} leaves no time"}
         log.info(
@@ -167,8 +171,7 @@ class Comparison:
         done = perform({**spec, **more}, self.folder, options.limit)
         self.left = max(0.0, self.left - minutes)
         took = (time.monotonic() - begin) / 60
-        if took > 0.05:  # else it was there
-            self.estimated_done, self.worked = self.estimated_done + minutes, self.worked + took
+        self.estimated_done, self.worked = self.estimated_done + minutes, self.worked + took
         if "failed" in done:
             log.warning("%s %s %s: failed: %s", data, part, name, done["failed"])
         return done

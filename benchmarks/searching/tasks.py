@@ -46,8 +46,18 @@ def missing(packages: tuple[str, ...]) -> list[str]:
     return absent
 
 
+def kept(spec: dict[str, Any], folder: Path) -> dict[str, Any] | None:
+    """The result of a piece of work that was done before; None: it was not, or something that it depends on has changed."""
+    file = _file(spec, folder)
+    return dict(read_json(file)["result"]) if file.is_file() and read_json(file)["spec"] == spec else None
+
+
+def _file(spec: dict[str, Any], folder: Path) -> Path:
+    return folder / "done" / f"{spec['data']}-{spec['part']}-{spec['name']}.json"
+
+
 def perform(spec: dict[str, Any], folder: Path, minutes: float = LIMIT) -> dict[str, Any]:
-    """The result of a piece of work, from the folder where the same was done before.
+    """Do a piece of work in a process of its own, unless it was done before.
 
     Args:
         spec: what to do: `part`, `name`, `data`, ... and all that its result depends on; plain values.
@@ -57,9 +67,9 @@ def perform(spec: dict[str, Any], folder: Path, minutes: float = LIMIT) -> dict[
     Returns:
         what the work returned, or {"failed": why}.
     """
-    file = folder / "done" / f"{spec['data']}-{spec['part']}-{spec['name']}.json"
-    if file.is_file() and read_json(file)["spec"] == spec:
-        return dict(read_json(file)["result"])
+    before, file = kept(spec, folder), _file(spec, folder)
+    if before is not None:
+        return before
     file.parent.mkdir(parents=True, exist_ok=True)
     why = file.with_suffix(".failed")
     for old in (file, why):

@@ -94,16 +94,24 @@ def means_at(embeddings: NDArray[np.floating], labels: Sequence[Labels]) -> list
     number = np.where(found < 0, ends[-1], found + np.concatenate([[0], ends[:-1]])[:, None])
     members = np.zeros((int(ends[-1]) + 1, len(embeddings)), bool)
     members[number, np.arange(len(embeddings))] = True
-    # At several heights most clusters are the same: each is summed up once.
-    place: dict[bytes, int] = {}
-    which = [place.setdefault(row.tobytes(), len(place)) for row in members[:-1]]
-    distinct = np.frombuffer(b"".join(place), bool).reshape(len(place), -1)
+    distinct, which = _distinct(members[:-1])
     means = distinct.astype(np.float64) @ np.asarray(embeddings, np.float64)
     norms = np.linalg.norm(means, axis=1)
     for empty in np.flatnonzero(norms < 1e-9):
         means[empty] = embeddings[int(distinct[empty].argmax())]
         norms[empty] = np.linalg.norm(means[empty])
     return np.split(np.asarray(means / norms[:, None], np.float32)[which], ends[:-1])
+
+
+def _distinct(members: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Labels]:
+    """The different ones among sets of photos [c, n], and which of them each is [c]: at several heights most are the same."""
+    # Of one tree's clusters, two with a photo in common and of one size are the same.
+    key = members.argmax(1) * (members.shape[1] + 1) + members.sum(1)
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    distinct = members[first]
+    if not np.array_equal(distinct[which], members):  # not of one tree
+        distinct, which = np.unique(members, axis=0, return_inverse=True)
+    return distinct, which
 
 
 def canonical_order(embeddings: Array) -> Labels:

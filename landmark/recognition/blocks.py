@@ -16,8 +16,8 @@ from landmark.errors import LandmarkError
 from landmark.names import shown
 from landmark.network.aspects import Array, Labels, canonical_order
 
-BLOCK = 128
-"""Landmarks that are judged together, at most on average; bounds the memory, whatever the number of landmarks."""
+BLOCK = 32
+"""Landmarks that are judged together, at most on average: bounds the memory, and what a changed landmark brings with it."""
 
 
 @dataclass(frozen=True, eq=False)

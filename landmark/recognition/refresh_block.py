@@ -19,7 +19,7 @@ from landmark.recognition.division import CUTS, Division, divide
 from landmark.recognition.granularity import Strangers, choose
 from landmark.recognition.vectors import check_vectors
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same photos give another result: then nothing that was kept is used."""
 
 

@@ -281,8 +281,8 @@ def test_blocks_stay_as_landmarks_come() -> None:
 
     assert max(block_of(blocks.BLOCK).values()) == 0
     before, after = block_of(1000), block_of(1024)
-    assert max(before.values()) == 7
+    assert max(before.values()) == 31
     assert all(after[name] == number for name, number in before.items())
     sizes = [len(block) for block in make_blocks(11_381, np.arange(11_381), None, None)]
-    assert (len(sizes), sum(sizes)) == (128, 11_381)  # 11,381 / 128 = 88.9
+    assert (len(sizes), sum(sizes)) == (512, 11_381)  # 11,381 / 512 = 22.2
     assert max(sizes) < 2 * blocks.BLOCK
