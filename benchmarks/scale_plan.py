@@ -10,6 +10,7 @@ results/scale.json and results/throughput-*.json. What is assumed beside them is
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import re
 import tempfile
@@ -25,7 +26,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from landmark.errors import UsageError
-from landmark.recognition.index.design import ID_BYTES, Design, design
+from landmark.recognition.index.design import COPY_BYTES, ID_BYTES, Design, design
 from landmark.recognition.index.lists_file import join_lists
 from landmark.recognition.index.training import HELD_OUT, ITERATIONS
 from landmark.storage import read_json, write_bytes, write_json
@@ -37,6 +38,8 @@ COUNTS = (100_000_000, 10_000_000_000)
 SECONDS = 3.0
 """Each rate is measured for so long, at least."""
 LISTS = 65_536
+LISTS_WRITTEN = 4
+"""Times that lists of 4-bit codes are written by a merge: joined, packed, joined with what was held out, packed."""
 CODE_ALONE = DIM // 8
 """Bytes that a design without copies is allowed for a code, and what fits beside it."""
 
@@ -99,6 +102,8 @@ def measure(threads: int) -> dict[str, Any]:
                 faiss.write_index(index, str(part))
                 index.reset()
                 rate("bytes merged", 4 * part.stat().st_size, partial(join_lists, index, [part] * 4, out))
+    data = rows.tobytes()
+    rate("bytes hashed", len(data), lambda: hashlib.sha256(data).digest())
     copies: Any = faiss.IndexScalarQuantizer(DIM, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     rate("copies made", 16384, lambda: copies.sa_encode(rows[:16384]))
     return {"machine": machine(), "threads": threads, "dim": DIM, "rates": {key: round(each, 1) for key, each in rates.items()}}
@@ -118,7 +123,7 @@ def sizes(way: Design, count: int) -> dict[str, float]:
     """Bytes of each part of an index."""
     code = int(match[1]) if (match := re.search(r",PQ(\d+)", way.lists_factory)) else DIM
     each = code / 2 if way.lists_factory.endswith("fs") else code
-    copy = {"Flat": 4, "SQfp16": 2, "SQ8": 1, "": 0}[way.copies] * DIM
+    copy = COPY_BYTES.get(way.copies, 0) * DIM
     links = (2 * 32 + 1) * 4 if "HNSW" in way.lists_factory else 0
     return {
         "codes": count * each,
@@ -136,7 +141,12 @@ def plan(count: int, values: dict[str, Any], one: Machine, copies: bool) -> dict
     if not copies:
         way = design(count, DIM, count * (CODE_ALONE + ID_BYTES) + 2**30)
     parts = sizes(way, count)
-    memory = sum(size for key, size in parts.items() if key != "copies")
+    lists = sum(size for key, size in parts.items() if key != "copies")
+    memory = lists + count * (ID_BYTES + 1)
+    written = parts["copies"] + (LISTS_WRITTEN if way.lists_factory.endswith("fs") else 1) * lists
+    merging = written / float(values["rates"]["bytes merged"]) + 2 * sum(parts.values()) / float(
+        values["rates"]["bytes hashed"]
+    )
     machines = max(1, math.ceil(memory / (0.75 * one.gib * 2**30)))
     fast = way.lists_factory.endswith("fs")
     kind = "4-bit" if fast else "8-bit"
@@ -159,7 +169,7 @@ def plan(count: int, values: dict[str, Any], one: Machine, copies: bool) -> dict
         "embedding [machine-hours]": count / (photos / cores * one.cores) / 3600,
         "training [hours, one machine]": way.training * way.lists * ITERATIONS / rate["pairs compared"] / 3600,
         "adding all shards [machine-hours]": count / coded / 3600,
-        "merging [hours, one disk]": sum(parts.values()) / float(values["rates"]["bytes merged"]) / 3600,
+        "merging [hours, one process and disk]": merging / 3600,
         "lists searched for a query": one.nprobe,
         "codes scanned for a query": scanned,
         "query, codes [ms, one core]": 1e3 * query,

@@ -35,6 +35,9 @@ def build(
     recall: Annotated[float, typer.Option(help="recall@k to promise, against exact search.")] = 0.95,
     k: Annotated[int, typer.Option("-k", "--k", help="Results a query.")] = 10,
     max_bytes: Annotated[int | None, typer.Option(help="Largest size of the codes and copies [bytes].")] = None,
+    milliseconds: Annotated[
+        float | None, typer.Option(help="Longest time for a query asked alone [ms, 95th percentile, on this machine].")
+    ] = None,
     device: Device = "auto",
     ids: Ids = None,
     queries: Annotated[
@@ -57,7 +60,7 @@ def build(
         from landmark.recognition.index.goal import Goal
         from landmark.steps.index import build_index
 
-        goal = Goal(recall, k, max_bytes, device, training)
+        goal = Goal(recall, k, max_bytes, device, training, milliseconds)
         if shards is None:
             if engine != "local" or workers is not None:
                 raise UsageError(f"--engine {engine}: there is one part only; give --shards N too")

@@ -22,8 +22,10 @@ COLUMNS = (
 NOTES = (
     "Queries are not stored; all of them in one batch, on the same threads. Of each row's settings, half of the "
     "queries choose (the fastest that reaches the recall), the other half gives the figures; a copy of a photo that was "
-    "missed is as right as it. `times exact` is against exact search timed in the same process just before. Bytes are those "
-    "of the saved index, of ours of its whole folder. Build: training and adding; of ours tuning too.",
+    "missed is as right as it. `times exact` is against exact search timed in the same process, before the building and after "
+    "the last setting (the better counts). Bytes are those of the saved index, of ours of its whole folder. Build: training "
+    "and adding; of ours tuning too. Graphs have 16 links and are built with efConstruction 100, the least that is usual: more "
+    "cost build time and bytes.",
     "Inverted files of FAISS share coarse centroids (computed once, counted in each) and code residuals. Annoy has no search "
     "in batches: a pool of threads asks it one query after another (it releases Python's lock while it searches). "
     "autofaiss: the first key of its own `get_optimal_index_keys_v2`, built by FAISS's factory with a shorter training of the "

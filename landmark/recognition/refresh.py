@@ -94,8 +94,9 @@ def refresh_centroids(
 ) -> Refreshed:
     """`build_centroids` for many landmarks, with the same result.
 
-    Memory is bounded by the processes times one block, at most about 0.6 GiB each, whatever the number of photos, besides their
-    ids: of a landmark with more than `MAX_CLUSTERED` photos a sample is clustered (see `find_aspects`). After a kill, the same
+    Memory is bounded by the processes times one block, about 0.6 GiB each, whatever the number of landmarks, besides ids: of
+    a landmark with more than `MAX_CLUSTERED` photos a sample is clustered (see `find_aspects`), and 16 bytes a number of its
+    own embeddings are held (2 GB for half a million photos of 256). After a kill, the same
     call goes on after the last whole block. A script that calls this guards its own work by `if __name__ == "__main__"`, since
     new processes import it.
 
@@ -242,7 +243,7 @@ def _solve_all(tasks: Iterator[list[Member]], workers: int, context: _Context) -
 @contextmanager
 def _on_disk(embeddings: NDArray[np.floating], rows: Labels, folder: Path) -> Iterator[tuple[Mapped, Labels]]:
     """The embeddings in a file, and the rows in it: the file that they are mapped from, else one that is made of the rows."""
-    for left in folder.glob("embeddings-*.raw"):
+    for left in (*folder.glob("embeddings-*.raw"), *folder.glob(".*.tmp.raw")):
         left.unlink(missing_ok=True)
     # Only a map as it was opened knows its place in the file; a part of one, or one with private changes, does not.
     array, base = cast(Any, embeddings), cast(Any, embeddings.base)

@@ -57,7 +57,7 @@ def build_index(
     source = VectorSource.of(vectors)
     rows = read_rows(ids, source)
     asked = read_queries(queries, source)
-    with index_folder.writer(place), atomic_folder(place) as temporary:
+    with index_folder.writer(place) as place, atomic_folder(place) as temporary:
         index_build.build(temporary, source, rows, goal, asked, seed, draw=draw)
     return SearchIndex.load(place, verify=False).info()
 

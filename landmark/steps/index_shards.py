@@ -56,11 +56,15 @@ class Job:
     def __post_init__(self) -> None:
         if self.shards < 1:
             raise UsageError(f"shards {self.shards}: must be at least 1")
+        # Whoever does a part of it may have another working folder.
+        for name in ("vectors", "out", "ids", "queries"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, str(Path(getattr(self, name)).resolve()))
 
     @property
     def place(self) -> Path:
         """Folder of the index."""
-        return Path(self.out).absolute()
+        return Path(self.out)
 
     @property
     def work(self) -> Path:

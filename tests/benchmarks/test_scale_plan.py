@@ -18,6 +18,7 @@ RATES = {
     "8-bit codes scanned": 1e8,
     "copies made": 1e6,
     "bytes merged": 1e9,
+    "bytes hashed": 2e9,
 }
 VALUES = {"machine": {"cpu": "a processor"}, "threads": 2, "rates": RATES}
 
@@ -48,10 +49,16 @@ def test_hours() -> None:
     assert found["query, codes [ms, one core]"] == pytest.approx(1e3 * 1e8 * 32 / 16_384 / 0.5e9)
     assert found["query, copies from disk [ms]"] == pytest.approx(1.0)
     assert found["machines that hold it"] == 1
-    assert plan(10_000_000_000, VALUES, Machine(gib=128), copies=True)["machines that hold it"] == 4  # 400 GB, 96 GiB each
+    # lists of 4.02 GB four times and copies of 51.2 GB at 1 GB/s; all of it hashed twice at 2 GB/s
+    lists = 4e9 + 16_384 * (1024 + 260)
+    assert found["merging [hours, one process and disk]"] == pytest.approx((4 * lists + 51.2e9 + lists + 51.2e9) / 1e9 / 3600)
+    # 490 GB, 96 GiB each
+    assert plan(10_000_000_000, VALUES, Machine(gib=128), copies=True)["machines that hold it"] == 5
 
 
-def test_the_document_has_a_place_for_the_tables() -> None:
+def test_the_document_has_a_place_for_the_tables_and_they_are_of_today() -> None:
     text = (Path(scale_plan.__file__).parents[1] / "docs" / "scale.md").read_text(encoding="utf-8")
+    for count in scale_plan.COUNTS:
+        assert f"`{design(count, 256).factory}`" in text
     assert "<!-- tables: landmark bench scale_plan -->\n" in text
     assert tables(VALUES, Machine()).splitlines()[-1].startswith("| 1 % new: files written again [GB] | 55.2 |")

@@ -45,10 +45,20 @@ class Engine:
         """nlist * sum(size^2) / sum(size)^2: 1 if all lists are equally long (Jégou et al., PAMI 2011)."""
         return 1.0 if self.lists is None or not self.lists.ntotal else float(self.ivf.invlists.imbalance_factor())
 
-    def to_gpu(self) -> None:
-        """Search the lists on the GPUs that are there; selections stay on the CPU. Options are set at each search."""
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph finds the nearest lists."""
+        return self.lists is not None and isinstance(faiss.downcast_index(self.ivf.quantizer), faiss.IndexHNSW)
+
+    def to_gpu(self) -> bool:
+        """Search the lists on the GPUs that are there; selections stay on the CPU. Options are set at each search.
+
+        Returns:
+            whether there was anything to move that a GPU has kernels for.
+        """
         if self.lists is not None:
             self._gpu = index_device.to_gpu(self.lists)
+        return self._gpu is not None
 
     def search(
         self, queries: Floats, k: int, nprobe: int, candidates: int, selected: NDArray[np.bool_] | None = None
@@ -81,7 +91,7 @@ class Engine:
         options: dict[str, Any] = {"nprobe": nprobe}
         if bits is not None:
             options["sel"] = swig.IDSelectorBitmap(bits)
-        if isinstance(faiss.downcast_index(self.ivf.quantizer), faiss.IndexHNSW) and index is self.lists:
+        if self.has_graph and index is self.lists:
             # The graph must be searched at least as wide as the lists that are wanted from it.
             options["quantizer_params"] = swig.SearchParametersHNSW(efSearch=max(64, 2 * nprobe))
         parameters = swig.SearchParametersIVF(**options)
@@ -93,7 +103,10 @@ class Engine:
         # Its constructor would refuse copies of rows that have left the lists since: it gets them afterwards.
         hollow = swig.IndexFlatIP(index.d)
         refine = swig.IndexRefine(hollow, hollow)
+        mine = [(part, part.this.own()) for part in (index, self.copies)]
         refine.ntotal, refine.base_index, refine.refine_index = self.copies.ntotal, index, self.copies
+        for part, own in mine:
+            part.this.own(own)  # SWIG thinks that what is set belongs to the new index, which does not free it
         factor = wanted / k
         similarity, found = refine.search(
             queries, k, params=swig.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +31,8 @@ INDEX, LISTS, COPIES, ROWS, ALIVE, POINTS, PLOT = (
 )
 HEADERS = {LISTS: (b"IxPT", b"IwPf", b"IwPQ", b"IwSq"), COPIES: (b"IxFI", b"IxSQ")}
 NUMBERS = {"dim": int, "rows": int, "count": int, "k": int, "nprobe": int, "candidates": int, "built_rows": int}
+POSITIVE = {"dim", "rows", "k", "built_rows"}
+MOST = {"dim": 65_536, "k": 2**20, "candidates": 2**20}
 TRIES = 20
 Read = TypeVar("Read")
 
@@ -55,8 +56,9 @@ def write_rows(folder: Path, rows: Rows, alive: NDArray[np.bool_]) -> None:
 
 
 def read_rows(folder: Path, count: int) -> tuple[Rows, NDArray[np.bool_]]:
-    """Ids and attributes, mapped, and which rows are still there."""
+    """Ids and attributes, mapped (ids that are the numbers of the rows are made), and which rows are still there."""
     table = pa.ipc.open_file(pa.memory_map(str(folder / ROWS))).read_all()
+    table.validate(full=True)  # lengths of texts that lie would lead outside of the file
     alive = np.unpackbits(np.load(folder / ALIVE, allow_pickle=False), count=count).astype(bool)
     if "id" not in table.column_names and (not table.num_columns or table.num_rows == count):
         numbers = Rows.numbered(count).table
@@ -86,10 +88,17 @@ def values_of(folder: Path) -> dict[str, Any]:
     if values.get("version") != VERSION:
         raise LandmarkError(f"index {name}: version {values.get('version')}, this package reads {VERSION}; update the package")
     for key, kind in NUMBERS.items():
-        if type(values.get(key)) is not kind or values[key] < 0:
-            raise LandmarkError(f"index {name}: {INDEX}: '{key}' must be a whole number; build the index again")
+        if type(values.get(key)) is not kind or not (key in POSITIVE) <= values[key] <= MOST.get(key, 2**62):
+            raise LandmarkError(
+                f"index {name}: {INDEX}: '{key}' must be a whole number, and a likely one; build the index again"
+            )
+    imbalance = values.get("imbalance_built")
+    if not isinstance(imbalance, float | int) or not 1 <= imbalance < float("inf"):
+        raise LandmarkError(f"index {name}: {INDEX}: 'imbalance_built' must be a number from 1 on; build the index again")
     files = values.get("files")
-    if not isinstance(files, dict) or not {ROWS, ALIVE, POINTS} <= set(files) or not {LISTS, COPIES} & set(files):
+    if not isinstance(files, dict) or not all(isinstance(facts, dict) for facts in files.values()):
+        files = {}
+    if not {ROWS, ALIVE, POINTS} <= set(files) or not {LISTS, COPIES} & set(files):
         raise LandmarkError(f"index {name}: {INDEX} names no complete set of files; build the index again")
     return values
 
@@ -140,14 +149,17 @@ def consistent(folder: Path, read: Callable[[dict[str, Any]], Read]) -> Read:
 
 
 @contextlib.contextmanager
-def writer(folder: Path) -> Iterator[None]:
-    """One writer at a time: the changes of two would be one's alone.
+def writer(folder: Path) -> Iterator[Path]:
+    """One writer at a time: the changes of two would be one's alone. A lock file `.NAME.lock` stays beside the folder.
+
+    Yields:
+        The folder itself, where `folder` is a link to it.
 
     Raises:
         LandmarkError: another process writes; no permission.
         UsageError: it is a part of a recognizer.
     """
-    place = Path(os.path.abspath(folder))  # noqa: PTH100 - a symlink's own place is meant
+    place = Path(folder).resolve()
     if (place.parent / "recognizer.json").is_file():
         raise UsageError(f"index {shown(folder)}: the gallery of a recognizer, which has its checksum; give another folder")
     try:
@@ -159,6 +171,6 @@ def writer(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise LandmarkError(f"index {shown(folder)}: cannot be locked ({error.strerror}); mend the permissions") from error
     try:
-        yield
+        yield place
     finally:
         lock.release()

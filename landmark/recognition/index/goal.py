@@ -17,6 +17,7 @@ class Goal:
         max_bytes: largest size of lists and copies [bytes]; None: any.
         device: auto, cpu or gpu.
         training: vectors to train on; None: 64 for each list.
+        milliseconds: longest time for a query that is asked alone [ms, 95th percentile, on the building machine]; None: any.
         strict: a recall that can't be promised is an error; False: a warning, and the best setting is taken.
 
     Raises:
@@ -28,6 +29,7 @@ class Goal:
     max_bytes: int | None = None
     device: str = "auto"
     training: int | None = None
+    milliseconds: float | None = None
     strict: bool = True
 
     def __post_init__(self) -> None:
@@ -36,3 +38,5 @@ class Goal:
         for name, value in (("k", self.k), ("max-bytes", self.max_bytes), ("training", self.training)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value}: must be at least 1")
+        if self.milliseconds is not None and not self.milliseconds > 0:
+            raise UsageError(f"milliseconds {self.milliseconds}: must be above 0")

@@ -31,6 +31,8 @@ from landmark.storage import write_json
 
 log = logging.getLogger(__name__)
 
+SAME = 1e-3
+
 Floats = NDArray[np.float32]
 
 
@@ -68,19 +70,22 @@ def merge(
         _place(way, plain, folder / LISTS)
     size = _size(folder, way, goal)
     if not len(held):
-        fresh = similarity[:, 0] < 1 - 1e-6
+        # Of a stored vector itself, as rounded as float16 is; its length may be a little off too.
+        fresh = similarity[:, 0] / np.einsum("ij,ij->i", asked, asked) < 1 - SAME
         if not fresh.all():
             log.warning("index: %d of %d queries are stored vectors themselves, not used", (~fresh).sum(), len(fresh))
         asked, truth, similarity = asked[fresh], truth[fresh], similarity[fresh]
     engine = Engine(_open(folder / LISTS), open_store(folder / COPIES) if way.copies else None)
-    if training.device == "gpu":
+    # A GPU compares with all centres of lists; the CPU's graph finds a little less, and the promise is to hold there too.
+    if training.device == "gpu" and not engine.has_graph:
         engine.to_gpu()
     searchable = None
     if len(held):
         searchable = np.ones(training.count, bool)
         searchable[held] = False
     trial = Trial(engine, asked, truth, similarity, goal.k, size / training.count, searchable)
-    chosen, points = tune(trial, goal.recall, exact=way.lists == 0 and way.copies == "Flat", strict=goal.strict)
+    exact = way.lists == 0 and way.copies == "Flat"
+    chosen, points = tune(trial, goal.recall, exact, goal.strict, goal.milliseconds)
     if way.lists and len(held):
         _add_held(training, asked, held, plain, folder / LISTS)
         _size(folder, way, goal)
@@ -101,6 +106,8 @@ def merge(
         "candidates": chosen.candidates,
         "recall_confirmed": chosen.confirmed,
         "recall_low": chosen.confirmed_low,
+        "promised": (chosen.confirmed_low or 0.0) >= goal.recall,
+        "milliseconds": chosen.milliseconds,
         "queries_tuned_on": len(asked),
         "threads": faiss.omp_get_max_threads(),
         "trained_on": training.values["trained_on"],

@@ -24,6 +24,7 @@ class SearchPoint:
         bytes_per_vector: lists and copies over the number of vectors [bytes].
         confirmed: recall@k on other queries, or None where that was not measured.
         confirmed_low: the recall's lower confidence limit from those.
+        milliseconds: of a query that is asked alone (95th percentile), or None where that was not measured.
     """
 
     nprobe: int
@@ -33,6 +34,7 @@ class SearchPoint:
     bytes_per_vector: float
     confirmed: float | None = None
     confirmed_low: float | None = None
+    milliseconds: float | None = None
 
 
 def lower_limit(shares: ArrayLike, risk: float = RISK) -> float:

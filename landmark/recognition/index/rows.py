@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from landmark.names import shown
 
 ATTRIBUTES = {"landmark": pa.large_string(), "region": pa.large_string(), "lat": pa.float64(), "lon": pa.float64()}
 ID_COLUMNS = ("id", "photo")
+LONGEST_ID = 4096
+"""Characters; results are arrays in which every id takes as much room as the longest."""
 
 
 class Rows:
@@ -52,7 +55,7 @@ class Rows:
                     ATTRIBUTES[key]
                 )
             rows = cls(pa.table(columns), name)
-        except (pa.ArrowException, ValueError) as error:
+        except (pa.ArrowException, ValueError, OverflowError) as error:
             raise LandmarkError(f"{name}: not usable as ids and attributes ({' '.join(str(error).split())[:160]})") from error
         rows._check()
         return rows
@@ -76,7 +79,9 @@ class Rows:
             if file.suffix == ".csv":
                 import pyarrow.csv
 
-                table = pyarrow.csv.read_csv(file)
+                texts = {key: pa.string() for key in (*ID_COLUMNS, "landmark", "region")}
+                table = pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=texts))
+                table = _with_numbers(table)
             elif file.suffix == ".parquet":
                 import pyarrow.parquet as pq
 
@@ -135,7 +140,7 @@ class Rows:
         try:
             column = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else pa.array(ids)
             return column.cast(self.table["id"].type)
-        except (pa.ArrowException, ValueError) as error:
+        except (pa.ArrowException, ValueError, OverflowError) as error:
             kind = "text" if self.text else "whole numbers"
             raise UsageError(f"ids: the index has {kind} as ids ({' '.join(str(error).split())[:120]})") from error
 
@@ -145,7 +150,23 @@ class Rows:
         if bad.any():
             kind = "empty" if self.text else "negative"
             raise LandmarkError(f"{self.name}: row {int(bad.argmax())}: the id is missing or {kind}; give each photo an id")
+        if self.text and len(self):
+            longest = pc.max(pc.utf8_length(column)).as_py()
+            if longest > LONGEST_ID:
+                row = pc.index(pc.utf8_length(column), longest).as_py()
+                raise LandmarkError(f"{self.name}: row {row}: an id of {longest} characters; give at most {LONGEST_ID}")
         counts = pc.value_counts(column)
         twice = pc.filter(counts.field("values"), pc.greater(counts.field("counts"), 1))
         if len(twice):
             raise LandmarkError(f"{self.name}: id '{shown(str(twice[0]))}' is there twice ({len(twice)} such); leave one out")
+
+
+def _with_numbers(table: pa.Table) -> pa.Table:
+    """Ids read as text as whole numbers, if all are written as numbers are: "007" stays text."""
+    for place, key in enumerate(table.column_names):
+        if key in ID_COLUMNS:
+            with contextlib.suppress(pa.ArrowException):
+                numbers = table[key].cast(pa.int64())
+                if numbers.cast(pa.string()).equals(table[key]):
+                    table = table.set_column(place, key, numbers)
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,8 @@ from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.store import open_store
 from landmark.recognition.vectors import check_vectors
 from landmark.storage import atomic_folder, read_json, write_json
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 IMBALANCE_WORTH = 1.3
@@ -95,8 +98,13 @@ class SearchIndex:
         """
         place = Path(folder)
         made = index_folder.consistent(place, lambda values: cls._open(place, values, verify))
-        if index_device.choose(device) == "gpu":
-            made.engine.to_gpu()
+        if index_device.choose(device) == "gpu" and not made.engine.to_gpu():
+            problem = (
+                f"index {shown(folder)}: {made.values['factory']} was built for the CPU; build it again with the device 'gpu'"
+            )
+            if device == "gpu":
+                raise UsageError(problem)
+            log.info("%s", problem)
         return made
 
     @classmethod
@@ -175,13 +183,18 @@ class SearchIndex:
         near = min(wanted, len(self))
         for start in range(0, len(asked) if near else 0, QUERIES):
             part = slice(start, start + QUERIES)
-            similarity[part, :near], found[part, :near] = self.engine.search(
-                asked[part], near, int(self.values["nprobe"]), candidates, selected
-            )
+            try:
+                similarity[part, :near], found[part, :near] = self.engine.search(
+                    asked[part], near, int(self.values["nprobe"]), candidates, selected
+                )
+            except RuntimeError as error:
+                raise LandmarkError(f"index: damaged ({' '.join(str(error).split())[-160:]}); build it again") from error
+        if found.max(initial=-1) >= len(self.rows):
+            raise LandmarkError("index: damaged (its lists name rows that it does not have); build it again")
         return similarity, found
 
     def info(self) -> dict[str, Any]:
-        """Sizes, the promise, and how far the index has drifted from what it was built on."""
+        """Sizes, the promise as it was measured when the index was built, and how far it has drifted from that."""
         built, rows = int(self.values["built_rows"]), int(self.values["rows"])
         imbalance = self.engine.imbalance
         drift = imbalance / float(self.values["imbalance_built"])
@@ -202,6 +215,8 @@ class SearchIndex:
             "recall",
             "recall_confirmed",
             "recall_low",
+            "promised",
+            "milliseconds",
             "nprobe",
             "candidates",
             "trained_on",

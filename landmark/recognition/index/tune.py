@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Candidates a result; of fewer than 8 results, those of 8: 16 to 256."""
 REPEATS = 2
 """Times that a setting is timed; the best counts, as what disturbs only slows."""
+ALONE = 200
+"""Queries that are asked one by one."""
 WORTH = 0.0005
 """More lists or candidates must add so much recall, or no more are tried."""
 
@@ -59,8 +61,20 @@ class Trial:
             rate = max(rate, len(found) / (time.perf_counter() - start))
         return recall_shares(found, self.truth[part], self.similarity[part], self.k), rate
 
+    def alone(self, point: SearchPoint) -> SearchPoint:
+        """The point with the time that a query takes which is asked alone [ms, 95th percentile]."""
+        selected = self.searchable if self.engine.lists is None else None
+        seconds = []
+        for query in self.queries[:ALONE]:
+            start = time.perf_counter()
+            self.engine.search(query[None], self.k, point.nprobe, point.candidates, selected)
+            seconds.append(time.perf_counter() - start)
+        return replace(point, milliseconds=float(1e3 * np.percentile(seconds, 95)) if seconds else None)
 
-def tune(trial: Trial, recall: float, exact: bool = False, strict: bool = True) -> tuple[SearchPoint, list[SearchPoint]]:
+
+def tune(
+    trial: Trial, recall: float, exact: bool = False, strict: bool = True, milliseconds: float | None = None
+) -> tuple[SearchPoint, list[SearchPoint]]:
     """The fastest setting whose recall@k may be promised, and all that were measured.
 
     A third of the queries orders the settings, the others confirm them (`landmark.recognition.index.promise.certify`).
@@ -70,6 +84,7 @@ def tune(trial: Trial, recall: float, exact: bool = False, strict: bool = True) 
         recall: to promise.
         exact: float32 copies compared one by one: nothing to confirm.
         strict: False: a promise that can't be kept is a warning, and the best setting is taken.
+        milliseconds: limit of the time of a query that is asked alone.
 
     Raises:
         LandmarkError: the promise can't be kept (the best is named), or there are too few queries to tell.
@@ -77,7 +92,12 @@ def tune(trial: Trial, recall: float, exact: bool = False, strict: bool = True) 
     count = len(trial.queries)
     if exact:
         rate = trial.shares(slice(0, count), 0, 0)[1] if count else 0.0
-        only = SearchPoint(0, 0, 1.0, rate, trial.bytes_per_vector, 1.0, 1.0)
+        only = trial.alone(SearchPoint(0, 0, 1.0, rate, trial.bytes_per_vector, 1.0, 1.0))
+        if milliseconds is not None and (only.milliseconds or 0.0) > milliseconds:
+            _complain(
+                f"index: a query takes {only.milliseconds:.3g} ms by comparing with all, not {milliseconds:g}; allow more",
+                strict,
+            )
         return only, [only]
     if count < (FEWEST if strict else 3):
         raise LandmarkError(f"index: {count} queries are too few to promise a recall; give {FEWEST} that are not stored")
@@ -93,13 +113,26 @@ def tune(trial: Trial, recall: float, exact: bool = False, strict: bool = True) 
             f"{int(1e4 * (chosen.confirmed_low or 0)) / 1e4:.4f} can be promised in {trial.bytes_per_vector:.0f} bytes a "
             "vector; ask for less recall, allow more bytes, or give more queries"
         )
-        if strict:
-            raise LandmarkError(problem)
-        log.warning("%s", problem)
+        _complain(problem, strict)
+    chosen = trial.alone(chosen)
+    if milliseconds is not None and (chosen.milliseconds or 0.0) > milliseconds:
+        quick = [point for point in map(trial.alone, path) if (point.milliseconds or 0.0) <= milliseconds]
+        best = f"a recall of about {quick[0].recall:.4f}" if quick else "no setting"
+        _complain(
+            f"index: recall@{trial.k} {recall:g} takes {chosen.milliseconds:.3g} ms for a query asked alone, not "
+            f"{milliseconds:g}: {best} can be had in that; ask for less recall, or allow more time",
+            strict,
+        )
     log.info("index: recall@%d %.4f (at least %.4f) at %.0f queries/s: %d lists, %d candidates", trial.k, chosen.confirmed,
              chosen.confirmed_low, chosen.queries_per_second, chosen.nprobe, chosen.candidates)  # fmt: skip
-    shown = {(point.nprobe, point.candidates): point for point in tested}
+    shown = {(point.nprobe, point.candidates): point for point in (*tested, chosen)}
     return chosen, [shown.get((point.nprobe, point.candidates), point) for point in points]
+
+
+def _complain(problem: str, strict: bool) -> None:
+    if strict:
+        raise LandmarkError(problem)
+    log.warning("%s", problem)
 
 
 def _explore(trial: Trial, part: slice) -> list[SearchPoint]:

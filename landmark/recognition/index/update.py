@@ -37,7 +37,7 @@ def add(folder: Path, source: VectorSource, rows: Rows) -> dict[str, Any]:
         UsageError: ids that do not fit, or are there already.
         LandmarkError: other vectors than the index's; another writer; a damaged index. The old one stays in use.
     """
-    with index_folder.writer(folder):
+    with index_folder.writer(folder) as folder:
         index = SearchIndex.load(folder)
         if source.dim != index.dim:
             raise LandmarkError(
@@ -84,7 +84,7 @@ def remove(folder: Path, ids: Any) -> dict[str, Any]:
         UsageError: an id that is not in the index; none would be left.
         LandmarkError: another writer; a damaged index. The old one stays in use.
     """
-    with index_folder.writer(folder):
+    with index_folder.writer(folder) as folder:
         index = SearchIndex.load(folder)
         wanted = Rows.of(ids)
         living = np.flatnonzero(index.alive)

@@ -82,3 +82,20 @@ def test_filters_that_cannot_be() -> None:
     for near in ((91, 0, 1), (0, 181, 1), (0, 0, 0), (0, 0, float("nan"))):
         with pytest.raises(LandmarkError, match="latitude"):
             Filter(near=near)
+
+
+def test_ids_of_a_csv_are_numbers_only_if_they_are_written_so(tmp_path: Path) -> None:
+    for text, expected in (("7\n10\n", [7, 10]), ("007\n10\n", ["007", "10"]), ("a\n10\n", ["a", "10"])):
+        (tmp_path / "i.csv").write_text("id\n" + text)
+        assert Rows.read(tmp_path / "i.csv").table["id"].to_pylist() == expected
+    (tmp_path / "i.csv").write_text("id,landmark\n1,007\n")
+    assert Rows.read(tmp_path / "i.csv").table["landmark"].to_pylist() == ["007"]
+
+
+def test_ids_too_long_or_too_large_are_refused() -> None:
+    with pytest.raises(LandmarkError, match="row 1: an id of 4097 characters; give at most 4096"):
+        Rows.of(["a", "b" * 4097])
+    with pytest.raises(LandmarkError, match="not usable as ids"):
+        Rows.of([2**64])
+    with pytest.raises(LandmarkError, match="whole numbers as ids"):
+        Rows.of([1, 2]).positions([2**64])
