@@ -35,7 +35,7 @@ class FaissEngine:
         self._settings = settings
         self._at = ""
 
-    def settings(self) -> list[str]:
+    def settings(self, name: str = "") -> list[str]:
         """From cheap to dear."""
         return self._settings
 

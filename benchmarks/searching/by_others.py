@@ -39,7 +39,7 @@ class Hnswlib:
         self.index.save_index(str(folder / "index.hnswlib"))
         return (folder / "index.hnswlib").stat().st_size
 
-    def settings(self) -> list[str]:
+    def settings(self, name: str = "") -> list[str]:
         """Values of ef."""
         return [f"ef={width}" for width in WIDTHS]
 
@@ -79,7 +79,7 @@ class Usearch:
         self.index.save(str(folder / "index.usearch"))
         return (folder / "index.usearch").stat().st_size
 
-    def settings(self) -> list[str]:
+    def settings(self, name: str = "") -> list[str]:
         """Values of expansion_search."""
         return [f"expansion={width}" for width in WIDTHS]
 
@@ -114,7 +114,7 @@ class Annoy:
         self.index.save(str(folder / "index.annoy"))
         return (folder / "index.annoy").stat().st_size
 
-    def settings(self) -> list[str]:
+    def settings(self, name: str = "") -> list[str]:
         """Values of search_k."""
         return [f"search_k={64 * width}" for width in WIDTHS]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.searching.inputs import Array, Inputs
+from benchmarks.searching.inputs import FAR, Array, Inputs
 from benchmarks.searching.measuring import K
 from landmark.recognition.index.build import build
 from landmark.recognition.index.goal import Goal
@@ -22,6 +22,8 @@ from landmark.recognition.index.source import VectorSource
 
 RECALL = 0.95
 SETTING = ("nprobe", "candidates")
+DEAR = ((16, 80), (32, 80), (32, 160), (48, 160), (64, 160), (64, 320), (96, 320), (128, 320), (192, 320), (256, 640))
+"""Settings for queries unlike those that the index was tuned on; a user would tune on such ones (`queries`)."""
 
 
 def goal_of(inputs: Inputs, share: float | None, recall: float = RECALL, strict: bool = False) -> Goal:
@@ -67,8 +69,10 @@ class Ours:
         """Size of its whole folder [bytes]."""
         return sum(file.stat().st_size for file in self.folder.iterdir())
 
-    def settings(self) -> list[str]:
-        """The operating points kept with the index that no other beats, cheapest first."""
+    def settings(self, name: str = "") -> list[str]:
+        """The operating points kept with the index that no other beats, cheapest first; for farther queries, dearer ones."""
+        if name == FAR and self.index.values["candidates"]:
+            return [_written(dict(zip(SETTING, pair, strict=True))) for pair in DEAR]
         return [_written(asdict(point)) for point in reversed(frontier(self.index.points))]
 
     def search(self, queries: Array, setting: str) -> NDArray[np.int64]:

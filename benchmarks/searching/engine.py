@@ -25,8 +25,8 @@ class Engine(Protocol):
     def save(self, folder: Path) -> int:
         """Write it; its size there [bytes]."""
 
-    def settings(self) -> list[Any]:
-        """Settings of searching, from cheap to dear."""
+    def settings(self, name: str = "") -> list[Any]:
+        """Settings of searching, from cheap to dear; `name`: of the data, if it is not what the index was built for."""
 
     def search(self, queries: Array, setting: Any) -> NDArray[Any]:
         """Rows of the ten nearest stored vectors [q, 10]."""

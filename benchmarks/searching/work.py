@@ -53,7 +53,7 @@ def row(name: str, inputs: Inputs, folder: Path, threads: int, repeats: int) -> 
             points += sweep(engine.search, [own], inputs, repeats, near)
         more = {}
         if inputs.name == "made":
-            more[FAR] = sweep(engine.search, engine.settings(), open_inputs(FAR, folder), repeats, near)
+            more[FAR] = sweep(engine.search, engine.settings(FAR), open_inputs(FAR, folder), repeats, near)
         near = max(near, exact_rate(inputs))
     finally:
         shutil.rmtree(place)
