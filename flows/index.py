@@ -5,6 +5,7 @@ Import `flows.environment` and call `prepare` first; importing this module impor
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, task, unmapped
@@ -41,7 +42,7 @@ def index(job: Job) -> dict[str, Any]:
     Raises:
         LandmarkError: shards that failed for good, named; see `landmark.steps.index_shards`.
     """
-    check_place(job.place)
+    check_place(job.place, Path(job.vectors))
     with index_folder.writer(job.place):
         numbers = train(job)
         futures = add_shard.map(unmapped(job), numbers)

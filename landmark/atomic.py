@@ -73,7 +73,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         LandmarkError: disk full, no permission, `path` is a file, ...; the folder that was there before is untouched.
     """
     path = Path(path)
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = path.parent / f".{path.name[:64]}.{secrets.token_hex(8)}.tmp"
     try:
         if path.exists() and not path.is_dir():
             raise LandmarkError(f"{shown(path)}: a file is in the way of the folder to be written; move it away")

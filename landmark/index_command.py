@@ -20,7 +20,9 @@ index = typer.Typer(
 )
 
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder of an index.")]
-Vectors = Annotated[str, typer.Argument(help="Unit vectors [n, d]: .npy, .npz, .parquet, or a folder of such shards.")]
+Vectors = Annotated[
+    str, typer.Argument(help="Unit vectors [n, d]: .npy, .npz, .parquet, or a folder of such shards (and folders in it).")
+]
 Ids = Annotated[
     str | None,
     typer.Option(help="Ids: .npy, .txt, or .csv/.parquet with a column id or photo (and landmark, region, lat, lon)."),
@@ -46,8 +48,8 @@ def build(
     training: Annotated[int | None, typer.Option(help="Vectors to train on (else 64 a list).")] = None,
     seed: Annotated[int, typer.Option(help="Of samples and k-means.")] = 0,
     shards: Annotated[
-        int | None, typer.Option(help="Add the vectors in so many parts, each on its own: what is done survives a kill.")
-    ] = None,
+        int, typer.Option(help="Add the vectors in so many parts, each on its own; what is done survives a kill.")
+    ] = 1,
     engine: Annotated[str, typer.Option(help="Who adds the parts: local, processes, prefect or ray.")] = "local",
     workers: Annotated[int | None, typer.Option(help="Parts at once (else one a core; local and prefect: one).")] = None,
     home: Home = ".landmark",
@@ -58,17 +60,11 @@ def build(
     set_up_logging(debug)
     with stdout_for_results():
         from landmark.recognition.index.goal import Goal
-        from landmark.steps.index import build_index
+        from landmark.steps.index_shards import Job
 
         goal = Goal(recall, k, max_bytes, device, training, milliseconds)
-        if shards is None:
-            if engine != "local" or workers is not None:
-                raise UsageError(f"--engine {engine}: there is one part only; give --shards N too")
-            result = build_index(vectors, out, goal, ids, queries, seed)
-        else:
-            from landmark.steps.index_shards import Job
-
-            result = _in_shards(Job(vectors, out, shards, goal, ids, queries, seed), engine, workers, Path(home), debug)
+        job = Job(vectors, out, shards, goal, ids, queries, seed)
+        result = _in_shards(job, engine, workers, Path(home), debug)
     show({"index": out, **result}, json, _print)
 
 
@@ -76,8 +72,14 @@ def build(
 def search(
     folder: Folder,
     queries: Annotated[str, typer.Argument(help="Unit vectors [q, d]: .npy, .npz or .parquet.")],
-    out: Annotated[str, typer.Option(help="File to write (.npz): ids [q, k], similarities [q, k].")],
-    k: Annotated[int | None, typer.Option("-k", "--k", help="Results a query (else as many as it was built for).")] = None,
+    out: Annotated[
+        str,
+        typer.Option(help="File to write (.npz): ids [q, k], similarities [q, k]; -1 or '' and -inf where there are fewer."),
+    ],
+    k: Annotated[
+        int | None,
+        typer.Option("-k", "--k", help="Results a query (else as many as it was built for: for more, no recall is promised)."),
+    ] = None,
     landmark: Annotated[list[str] | None, typer.Option(help="Only photos of this landmark; repeatable.")] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only photos of this region; repeatable.")] = None,
     near: Annotated[str | None, typer.Option(help="Only photos in a circle: LAT,LON,KM.")] = None,
@@ -99,7 +101,7 @@ def search(
 
 @index.command()
 def add(folder: Folder, vectors: Vectors, ids: Ids = None, json: Json = False, debug: Debug = False) -> None:
-    """Add vectors to an index without building it again."""
+    """Add vectors to an index without building it again; without --ids, ids go on from its largest number."""
     set_up_logging(debug)
     with stdout_for_results():
         from landmark.steps.index import add_to_index
@@ -173,5 +175,17 @@ def _circle(text: str | None) -> tuple[float, float, float] | None:
 
 
 def _print(result: dict[str, Any]) -> None:
-    cells = [[key, f"{value:.6g}" if isinstance(value, float) else str(value)] for key, value in result.items() if value != ""]
-    print_table(str(result["index"]), ["", "value"], cells)
+    word = "promised" if result["promised"] else "NOT promised"
+    print(
+        f"recall@{result['k']} of {result['recall']:g} is {word}: {result['recall_confirmed']:.4f} was measured on queries that are "
+        f"not stored, {result['recall_low']:.4f} at least; {result['milliseconds'] or 0:.2g} ms a query, "
+        f"{result['bytes_per_vector']:.0f} bytes a vector"
+    )
+    if result["rebuild"]:
+        print(f"build it again: {result['rebuild']}")
+    cells = [
+        [key, f"{value:.6g}" if isinstance(value, float) else str(value)]
+        for key, value in result.items()
+        if value != "" and value is not None
+    ]
+    print_table(str(result["index"]), ["of the index", "value"], cells)

@@ -15,7 +15,11 @@ _CHUNK = 65_536
 
 
 def check_vectors(
-    vectors: NDArray[Any], what: str, dim: int | None = None, names: NDArray[np.object_] | None = None
+    vectors: NDArray[Any],
+    what: str,
+    dim: int | None = None,
+    names: NDArray[np.object_] | None = None,
+    numbers: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Check that an array holds unit vectors.
 
@@ -24,6 +28,7 @@ def check_vectors(
         what: named in errors.
         dim: the d that it must have.
         names: names [n] of the rows for errors; without, their numbers.
+        numbers: of the rows [n] for errors, where they are a part of something larger.
 
     Returns:
         The same as contiguous float32 (not copied if it is that already).
@@ -45,7 +50,8 @@ def check_vectors(
         off = ~(np.abs(norms - 1.0) <= LENGTH_TOLERANCE)
         if off.any():
             row = int(off.argmax())
-            name = f"row {start + row}" if names is None else f"'{shown(str(names[start + row]))}'"
+            number = start + row if numbers is None else numbers[start + row]
+            name = f"row {number}" if names is None else f"'{shown(str(names[start + row]))}'"
             raise LandmarkError(f"{what}: {name} {_problem(float(norms[row]))}")
     return np.ascontiguousarray(array, np.float32)
 

@@ -1,7 +1,8 @@
-"""An index over any vectors, as plain functions: build, search, add, remove, and what is in it."""
+"""An index over any vectors, as plain functions: search, add, remove; what building needs to know."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from landmark.errors import UsageError
 from landmark.evaluation.search_plot import operating_points
 from landmark.names import shown
-from landmark.recognition.index import build as index_build
 from landmark.recognition.index import folder as index_folder
 from landmark.recognition.index import update as index_update
 from landmark.recognition.index.filter import Filter
@@ -21,53 +21,23 @@ from landmark.recognition.index.promise import SearchPoint
 from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.index.source import VectorSource
-from landmark.storage import atomic_file, atomic_folder, read_bytes
+from landmark.storage import atomic_file, read_bytes
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 MAX_QUERIES = 1_000_000
 """Of a file of queries; more are searched in parts."""
 
 
-def build_index(
-    vectors: str | Path,
-    out: str | Path,
-    goal: Goal,
-    ids: str | Path | None = None,
-    queries: str | Path | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Build an index over vectors on disk and put it in its place as a whole.
-
-    Args:
-        vectors: .npy, .npz, .parquet, or a folder of these: unit vectors.
-        out: folder; an index that is there stays in use until the new one is whole. Any other folder is refused.
-        goal: what to reach.
-        ids: file of ids and attributes, a row a vector (None: 0, 1, 2, ...).
-        queries: vectors to tune on that are not among the stored ones (None: some are held out).
-        seed: of samples and k-means.
-
-    Returns:
-        what `SearchIndex.info` says.
-
-    Raises:
-        LandmarkError, UsageError: see `landmark.recognition.index.build.build`.
-    """
-    place = Path(out)
-    check_place(place)
-    source = VectorSource.of(vectors)
-    rows = read_rows(ids, source)
-    asked = read_queries(queries, source)
-    with index_folder.writer(place) as place, atomic_folder(place) as temporary:
-        index_build.build(temporary, source, rows, goal, asked, seed, draw=draw)
-    return SearchIndex.load(place, verify=False).info()
-
-
-def check_place(place: Path) -> None:
+def check_place(place: Path, vectors: Path) -> None:
     """Whether an index may be written to a folder.
 
     Raises:
-        UsageError: other things are in it.
+        UsageError: other things are in it, or it lies among the vectors.
     """
+    if vectors.is_dir() and place.is_relative_to(vectors):
+        raise UsageError(f"--out {shown(place)}: it lies in the folder of the vectors, all of which are read; give another")
     if place.is_dir() and any(place.iterdir()) and not (place / index_folder.INDEX).is_file():
         raise UsageError(f"--out {shown(place)}: a folder with other things in it; give another, or an index to replace")
     if (place / index_folder.INDEX).is_file() and b'"landmark-index"' in read_bytes(place / index_folder.INDEX):
@@ -105,6 +75,10 @@ def search_index(
     if Path(out).suffix != ".npz":
         raise UsageError(f"--out {shown(out)}: results are written as .npz; give a name that ends so")
     opened = SearchIndex.load(index, device=device)
+    if k is not None and k > opened.values["k"]:
+        log.warning("-k %d: the index was built for %d; for more, no recall is promised", k, opened.values["k"])
+    if only is not None and not only.empty and not only.mask(opened.rows).any():
+        log.warning("no photo of the index is of such a landmark, region or place")
     similarity, ids = opened.search(_queries(queries, opened.dim), k, only)
     with atomic_file(Path(out)) as temporary, temporary.open("wb") as file:
         np.savez(file, ids=ids, similarities=similarity)
@@ -126,7 +100,7 @@ def add_to_index(index: str | Path, vectors: str | Path, ids: str | Path | None 
 def remove_from_index(index: str | Path, ids: Sequence[str], file: str | Path | None = None) -> dict[str, Any]:
     """Remove photos by ids as written on a command line, or in a file."""
     if bool(ids) == (file is not None):
-        raise UsageError("index remove: give ids, or --ids FILE, and not both")
+        raise UsageError("index remove: give ids, or --ids FILE (one of the two)")
     known = SearchIndex.load(index, verify=False).rows
     given: list[Any] = list(ids) if file is None else Rows.read(file).table["id"].to_pylist()
     if known.text:

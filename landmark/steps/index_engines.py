@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from functools import partial
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from landmark.errors import LandmarkError, UsageError
-from landmark.steps.index_shards import TRIES, Job, add, may_pass
+from landmark.recognition.index.goal import Goal
+from landmark.steps.index_shards import TRIES, Job, add, build_in_shards, may_pass
 from landmark.storage import StorageUnavailable
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,27 @@ BACK_OFF = 2.0
 """Seconds before a shard is tried again; twice as long before each try after that."""
 
 Failures = dict[int, BaseException]
+
+
+def build_index(
+    vectors: str | Path,
+    out: str | Path,
+    goal: Goal,
+    ids: str | Path | None = None,
+    queries: str | Path | None = None,
+    seed: int = 0,
+    shards: int = 1,
+) -> dict[str, Any]:
+    """Build an index over vectors on disk in this process and put it in its place as a whole; arguments as of `Job`.
+
+    Returns:
+        what `SearchIndex.info` says.
+
+    Raises:
+        LandmarkError, UsageError: see `landmark.steps.index_shards.build_in_shards`.
+    """
+    names = [None if path is None else str(path) for path in (ids, queries)]
+    return build_in_shards(Job(str(vectors), str(out), shards, goal, names[0], names[1], seed), local)
 
 
 def local(job: Job, numbers: Sequence[int]) -> Failures:
@@ -122,7 +145,14 @@ def _in_processes(job: Job, workers: int, numbers: Sequence[int]) -> Failures:
     threads = max(1, _cores() // workers)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(threads,)) as pool:
         waiting = [(number, pool.submit(add, job, number).result) for number in numbers]
-        return dict(_results(iter(waiting)))
+        return dict(_results(_told(waiting)))
+
+
+def _told(waiting: Sequence[tuple[int, Callable[[], object]]]) -> Iterator[tuple[int, Callable[[], object]]]:
+    """The same, with a line in the log for each that other processes have done."""
+    for done, (number, result) in enumerate(waiting):
+        yield number, result
+        log.info("index: %d of %d shards done", done + 1, len(waiting))
 
 
 def _results(tasks: Iterator[tuple[int, Callable[[], object]]]) -> Iterator[tuple[int, BaseException]]:

@@ -119,7 +119,7 @@ def build_in_shards(job: Job, engine: Engine) -> dict[str, Any]:
     Raises:
         LandmarkError: shards that failed for good, named; see `train` and `merge` too.
     """
-    check_place(job.place)
+    check_place(job.place, Path(job.vectors))
     with index_folder.writer(job.place):
         todo = train(job)
         check_all(job, engine(job, todo) if todo else {})

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from landmark.recognition.index.goal import Goal
-from landmark.steps.index import build_index
+from landmark.steps.index_engines import build_index
 from tests.recognition.samples import around
 from tests.test_cli import ROOT, landmark
 

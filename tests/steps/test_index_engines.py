@@ -17,7 +17,7 @@ import pytest
 from landmark.errors import LandmarkError
 from landmark.recognition.index.goal import Goal
 from landmark.steps import index_engines, index_shards
-from landmark.steps.index import build_index
+from landmark.steps.index_engines import build_index
 from landmark.steps.index_shards import Job, build_in_shards, may_pass
 from tests.recognition.samples import around
 from tests.test_cli import ROOT, landmark, one_line
@@ -203,7 +203,8 @@ def test_the_command(vectors: Path, whole: Path, tmp_path: Path) -> None:
     assert same(tmp_path / "i", whole)
     build = ("index", "build", vectors, "--out", tmp_path / "j")
     assert "give local, processes, prefect or ray" in one_line(landmark(*build, "--shards", "2", "--engine", "dask"), 2)
-    assert "give --shards N too" in one_line(landmark(*build, "--engine", "processes"), 2)
+    inside = landmark("index", "build", vectors, "--out", vectors / "i")
+    assert "lies in the folder of the vectors" in one_line(inside, 2)
     assert "shards 0: must be at least 1" in one_line(landmark(*build, "--shards", "0"), 2)
     assert "workers 0" in one_line(landmark(*build, "--shards", "2", "--engine", "processes", "--workers", "0"), 2)
 

@@ -78,6 +78,11 @@ class Engine:
             similarity, found = self.copies.search(queries, k)
         else:
             similarity, found = self._in_lists(queries, k, nprobe, candidates, selected)
+            short = (found < 0).any(1)
+            while short.any() and nprobe < self.list_count:  # too few in these lists: look into more
+                nprobe = min(self.list_count, 4 * nprobe)
+                similarity[short], found[short] = self._in_lists(queries[short], k, nprobe, candidates, selected)
+                short = (found < 0).any(1)
         return np.where(found < 0, -np.inf, similarity).astype(np.float32), found
 
     def _in_lists(

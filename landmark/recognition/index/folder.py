@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,6 +112,8 @@ def check_files(folder: Path, values: dict[str, Any], verify: bool) -> None:
         LandmarkError: missing or damaged.
     """
     for file, facts in values["files"].items():
+        if file == PLOT:  # a picture: nothing is read from it
+            continue
         if file != Path(file).name:
             raise LandmarkError(f"index {shown(folder)}: {INDEX} names files outside its folder; build the index again")
         path = folder / file
@@ -170,6 +174,8 @@ def writer(folder: Path) -> Iterator[Path]:
         raise LandmarkError(f"index {shown(folder)}: another process changes it; wait for that") from None
     except OSError as error:
         raise LandmarkError(f"index {shown(folder)}: cannot be locked ({error.strerror}); mend the permissions") from error
+    for left in place.parent.glob(f".{glob.escape(place.name[:64])}.{'[0-9a-f]' * 16}.tmp"):
+        shutil.rmtree(left, ignore_errors=True)  # of a writer that was killed: nobody else may write here
     try:
         yield place
     finally:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from landmark.errors import UsageError
 
+MOST_RESULTS = 2048
+"""As many as FAISS's GPU kernels take."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -38,5 +41,7 @@ class Goal:
         for name, value in (("k", self.k), ("max-bytes", self.max_bytes), ("training", self.training)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value}: must be at least 1")
+        if self.k > MOST_RESULTS:
+            raise UsageError(f"k {self.k}: at most {MOST_RESULTS} can be promised")
         if self.milliseconds is not None and not self.milliseconds > 0:
             raise UsageError(f"milliseconds {self.milliseconds}: must be above 0")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+COMPARED = 2**26
+"""Pairs of rows compared at once, a byte each."""
 RISK = 0.05
 """Probability with which the true recall may lie under the promised one."""
 
@@ -90,7 +92,12 @@ def recall_shares(
     """
     depth = min(k, truth.shape[1])
     right = similarity >= similarity[:, depth - 1 : depth] - 1e-6
-    hits = (found[:, :k, None] == np.where(right, truth, -2)[:, None, :]).any(2).sum(1)
+    truth = np.where(right, truth, -2)
+    hits = np.zeros(len(found), np.int64)
+    step = max(1, COMPARED // max(1, k * truth.shape[1]))
+    for start in range(0, len(found), step):
+        part = slice(start, start + step)
+        hits[part] = (found[part, :k, None] == truth[part, None, :]).any(2).sum(1)
     return np.asarray(np.minimum(hits, depth) / depth, np.float64)
 
 

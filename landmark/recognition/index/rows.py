@@ -155,6 +155,15 @@ class Rows:
             if longest > LONGEST_ID:
                 row = pc.index(pc.utf8_length(column), longest).as_py()
                 raise LandmarkError(f"{self.name}: row {row}: an id of {longest} characters; give at most {LONGEST_ID}")
+        for key, most, other in (("lat", 90, "lon"), ("lon", 180, "lat")):
+            if key in self.table.column_names:
+                if other not in self.table.column_names:
+                    raise LandmarkError(f"{self.name}: column '{key}' without '{other}'; give both")
+                degrees = pc.fill_null(self.table[key], 0.0).to_numpy()
+                far = ~(np.abs(np.nan_to_num(degrees)) <= most)
+                if far.any():
+                    row = int(far.argmax())
+                    raise LandmarkError(f"{self.name}: row {row}: {key} {degrees[row]:g}, from -{most} to {most} is allowed")
         counts = pc.value_counts(column)
         twice = pc.filter(counts.field("values"), pc.greater(counts.field("counts"), 1))
         if len(twice):

@@ -97,7 +97,7 @@ class VectorSource:
             LandmarkError: NaN, zero or unnormalised rows; names the first.
         """
         for start, block in self._raw(first, self.count if stop is None else stop):
-            yield start, check_vectors(block, f"{self.name}: block at row {start}", self.dim)
+            yield start, check_vectors(block, self._place(start), self.dim, numbers=np.arange(start, start + len(block)))
 
     def ranges(self, shards: int) -> list[tuple[int, int]]:
         """Ranges of rows (first, stop), about equally long and at most as many as asked for, in order.
@@ -143,8 +143,20 @@ class VectorSource:
         for start, block in self._raw():
             low, high = np.searchsorted(wanted, [start, start + len(block)])
             if high > low:
-                found[low:high] = block[wanted[low:high] - start]
-        return check_vectors(found, f"{self.name}: sample", self.dim)
+                some = wanted[low:high]
+                found[low:high] = check_vectors(block[some - start], self._place(start), self.dim, numbers=some)
+        return found
+
+    def _place(self, row: int) -> str:
+        """What holds a row, for errors, which number rows through all files."""
+        first = 0
+        for part in self._parts:
+            if row < first + _rows(part):
+                break
+            first += _rows(part)
+        if not isinstance(part, Shard) or len(self._parts) == 1:
+            return self.name
+        return f"{shown(part.path)} (from row {first} on)"
 
     def _raw(self, first: int = 0, stop: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
         start = 0
@@ -174,10 +186,17 @@ def _shard(path: Path) -> Shard:
     except LandmarkError:
         raise
     except Exception as error:  # readers raise whatever they trip over: OSError, ValueError, BadZipFile, ArrowInvalid ...
+        if isinstance(error, ValueError) and path.suffix.lower() == ".npy" and not _starts(path, b"\x93NUMPY"):
+            raise LandmarkError(f"{shown(path)}: not a .npy file; write it with numpy.save") from error
         reason = (
             "an array of objects" if "pickle" in str(error) or "objects" in str(error) else " ".join(str(error).split())[:160]
         )
         raise LandmarkError(f"{shown(path)}: vectors cannot be read ({reason}); write the file again") from error
+
+
+def _starts(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def _npy_shard(path: Path) -> Shard:
@@ -267,5 +286,5 @@ def _chosen(path: Path, names: list[str], what: str) -> str:
 
 
 def _check_shape(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if len(shape) != 2 or shape[1] == 0 or dtype not in (np.float16, np.float32, np.float64):
-        raise LandmarkError(f"{shown(path)}: {dtype} {list(shape)}, expected vectors [n, d] as float16 or float32")
+    if len(shape) != 2 or shape[1] == 0 or dtype.newbyteorder("=") not in (np.float16, np.float32, np.float64):
+        raise LandmarkError(f"{shown(path)}: {dtype} {list(shape)}, expected vectors [n, d]; write them as float16 or float32")

@@ -18,7 +18,7 @@ from landmark.recognition.index.engine import Engine
 from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.index.source import VectorSource
-from landmark.steps.index import build_index
+from landmark.steps.index_engines import build_index
 from landmark.storage import atomic_folder
 from tests.recognition.samples import around
 
@@ -146,3 +146,29 @@ def test_values_that_cannot_be_are_refused(original: Path, tmp_path: Path, chang
     (tmp_path / "index.json").write_text(json.dumps({**values, **change}))
     with pytest.raises(LandmarkError, match="build the index again"):
         SearchIndex.load(tmp_path)
+
+
+def test_more_results_than_the_index_was_built_for_are_all_there(original: Path) -> None:
+    similarity, ids = SearchIndex.load(original).search(FRESH[:20], 400)
+    assert (ids >= 0).all()
+    assert all(len(set(row)) == 400 for row in ids.tolist())
+    assert (np.diff(similarity, axis=1) <= 0).all()
+    everything = SearchIndex.load(original).search(FRESH[:2], COUNT + 5)[1]
+    assert np.array_equal(np.sort(everything[:, :COUNT]), np.tile(np.arange(COUNT), (2, 1)))
+    assert (everything[:, COUNT:] == -1).all()
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(original: Path, tmp_path: Path) -> None:
+    folder = make(tmp_path / "i", Goal(0.9, K, device="cpu"))
+    for left in (".i.0123456789abcdef.tmp", ".other.0123456789abcdef.tmp"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "lists.faiss").touch()
+    index_update.remove(folder, [3])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".i.lock", ".other.0123456789abcdef.tmp", "i"]
+
+
+def test_a_picture_that_is_damaged_keeps_nobody_from_searching(original: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", STORED)
+    build_index(tmp_path / "v.npy", tmp_path / "i", Goal(0.9, K, device="cpu"))
+    (tmp_path / "i" / "operating_points.svg").write_text("")
+    assert len(SearchIndex.load(tmp_path / "i")) == COUNT

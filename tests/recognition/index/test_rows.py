@@ -99,3 +99,11 @@ def test_ids_too_long_or_too_large_are_refused() -> None:
         Rows.of([2**64])
     with pytest.raises(LandmarkError, match="whole numbers as ids"):
         Rows.of([1, 2]).positions([2**64])
+
+
+def test_positions_are_checked() -> None:
+    with pytest.raises(LandmarkError, match="row 1: lat 95, from -90 to 90"):
+        Rows.of([1, 2], {"lat": [4.0, 95.0], "lon": [0.0, 0.0]})
+    with pytest.raises(LandmarkError, match="column 'lat' without 'lon'"):
+        Rows.of([1, 2], {"lat": [4.0, 5.0]})
+    assert len(Rows.of([1, 2], {"lat": [4.0, None], "lon": [180.0, None]})) == 2
