@@ -177,8 +177,8 @@ def _circle(text: str | None) -> tuple[float, float, float] | None:
 def _print(result: dict[str, Any]) -> None:
     word = "promised" if result["promised"] else "NOT promised"
     print(
-        f"recall@{result['k']} of {result['recall']:g} is {word}: {result['recall_confirmed']:.4f} was measured on queries that "
-        f"are not stored, {result['recall_low']:.4f} at least; {result['milliseconds'] or 0:.2g} ms a query, "
+        f"recall@{result['k']} of {result['recall']:g} is {word}: {result['recall_confirmed']:.4f} was measured on queries "
+        f"that are not stored, {result['recall_low']:.4f} at least; {result['milliseconds'] or 0:.2g} ms a query, "
         f"{result['bytes_per_vector']:.0f} bytes a vector"
     )
     if result["rebuild"]:

@@ -15,10 +15,10 @@ from benchmarks.searching.inputs import FAR, Array, Inputs
 from benchmarks.searching.measuring import K
 from landmark.recognition.index.build import build
 from landmark.recognition.index.goal import Goal
-from landmark.recognition.index.promise import frontier
 from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.index.source import VectorSource
+from landmark.recognition.index.tune import best_path
 
 RECALL = 0.95
 SETTING = ("nprobe", "candidates")
@@ -73,7 +73,7 @@ class Ours:
         """The operating points kept with the index that no other beats, cheapest first; for farther queries, dearer ones."""
         if name == FAR and self.index.values["candidates"]:
             return [_written(dict(zip(SETTING, pair, strict=True))) for pair in DEAR]
-        return [_written(asdict(point)) for point in reversed(frontier(self.index.points))]
+        return [_written(asdict(point)) for point in reversed(best_path(self.index.points))]
 
     def search(self, queries: Array, setting: str) -> NDArray[np.int64]:
         """Rows [q, 10]."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from landmark.errors import LandmarkError
 from landmark.recognition.index.engine import Engine
@@ -23,6 +24,8 @@ FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Candidates a result; of fewer than 8 results, those of 8: 16 to 256."""
 REPEATS = 2
 """Times that a setting is timed; the best counts, as what disturbs only slows."""
+FITS, DISTURBED = 4, 1.2
+"""Rounds of fitting the cost, and times the fitted one from which a timing was disturbed."""
 ALONE = 200
 """Queries that are asked one by one."""
 WORTH = 0.0005
@@ -104,7 +107,7 @@ def tune(
         raise LandmarkError(f"index: {count} queries are too few to promise a recall; give {FEWEST} that are not stored")
     third = slice(0, count // 3)
     points = _explore(trial, third)
-    path = frontier(points)
+    path = best_path(points)
     rest = slice(count // 3, count)
     chosen, tested = certify(path, recall, lambda point: trial.shares(rest, point.nprobe, point.candidates)[0])
     if chosen is None:
@@ -154,26 +157,33 @@ def _explore(trial: Trial, part: slice) -> list[SearchPoint]:
         if here >= 1 or (nprobe >= 8 and here < before + WORTH):
             break
         before = max(before, here)
-    return smoothed(points)
+    return points
 
 
-def smoothed(points: Sequence[SearchPoint]) -> list[SearchPoint]:
-    """The points with the speed of the fastest setting that does no less: what is faster than that was only less disturbed.
+def best_path(points: Sequence[SearchPoint]) -> list[SearchPoint]:
+    """The points that no other beats in recall and cost, dearest first.
 
-    >>> [point.queries_per_second for point in smoothed([SearchPoint(1, 8, 0.8, 50.0, 9.0), SearchPoint(2, 8, 0.9, 70.0, 9.0)])]
-    [70.0, 70.0]
+    Cost is not what a point's own timing says, which whatever else the machine does disturbs, but a + b nprobe + c candidates
+    fitted to all timings (non-negative least squares of relative errors); what only slowed a point down is left out of the fit.
+
+    >>> slow = SearchPoint(2, 8, 0.9, 10.0, 9.0)
+    >>> points = [SearchPoint(n, 8, 1 - 0.2 / n, 1000 / (5 + n), 9.0) for n in (1, 4, 8, 16, 32)]
+    >>> [point.nprobe for point in best_path([*points, slow])]
+    [32, 16, 8, 4, 2, 1]
     """
-    return [
-        replace(
-            one,
-            queries_per_second=max(
-                other.queries_per_second
-                for other in points
-                if other.nprobe >= one.nprobe and other.candidates >= one.candidates
-            ),
-        )
-        for one in points
-    ]
+    settings = np.array([[1.0, point.nprobe, point.candidates] for point in points])
+    seconds = np.array([1 / max(point.queries_per_second, 1e-9) for point in points])
+    used = np.ones(len(points), bool)
+    for _ in range(FITS):
+        weights = 1 / seconds[used, None]
+        factors, _ = nnls(settings[used] * weights, np.ones(int(used.sum())))
+        fitted = settings @ factors
+        used = seconds <= DISTURBED * fitted
+        if used.sum() < settings.shape[1]:
+            break
+    cheap = [replace(one, queries_per_second=1 / max(cost, 1e-12)) for one, cost in zip(points, fitted.tolist(), strict=True)]
+    measured = {(point.nprobe, point.candidates): point for point in points}
+    return [measured[point.nprobe, point.candidates] for point in frontier(cheap)]
 
 
 def _steps(most: int) -> list[int]:
