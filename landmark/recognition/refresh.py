@@ -11,8 +11,6 @@ import mmap
 import multiprocessing
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,7 +18,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark.cache import locked
+from landmark.child import follow_parent
 from landmark.config import CentroidsConfig
 from landmark.errors import LandmarkError
 from landmark.names import shown
@@ -186,16 +184,8 @@ class _Solver:
 
 
 def _start(contexts: multiprocessing.Queue[_Context]) -> None:
-    """In a new process: it leaves Ctrl-C to its parent, and ends when that ends, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def follow() -> None:
-            wait_for([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=follow, daemon=True).start()
+    """In a new process."""
+    follow_parent()
     _Solver.current = _Solver(contexts.get())
 
 

@@ -6,18 +6,16 @@ import importlib
 import logging
 import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from functools import partial
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from landmark.child import follow_parent
 from landmark.errors import LandmarkError, UsageError
 from landmark.recognition.index.goal import Goal
 from landmark.steps.index_shards import TRIES, Job, add, build_in_shards, may_pass
@@ -165,17 +163,9 @@ def _results(tasks: Iterator[tuple[int, Callable[[], object]]]) -> Iterator[tupl
 
 
 def _start(threads: int) -> None:
-    """In a new process: it leaves Ctrl-C to its parent, and ends when that ends, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process."""
+    follow_parent()
     threadpool_limits(threads)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def follow() -> None:
-            wait_for([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=follow, daemon=True).start()
 
 
 def _cores() -> int:
