@@ -16,7 +16,7 @@ up again. Recognition is exact search in float32, all queries together, in all t
 which rejects 99 % of non-landmark photos of other places. On the real embeddings, landmarks have sides, nights and insides; the
 made landmarks are one real landmark each, moved, so that one mean already tells most of them apart.
 
-It takes about 10 minutes on 2 cores, 3 GB of disk (`--folder` says where) and 2 GB of memory besides what is mapped.
+It takes about 6 minutes on 2 cores, 3 GB of disk (`--folder` says where) and 2 GB of memory besides what is mapped.
 """
 
 from __future__ import annotations
