@@ -75,7 +75,7 @@ class Engine:
             if self.copies is None and len(rows) <= EXACT_SELECTION:
                 nprobe = self.list_count
         if self.lists is None:
-            similarity, found = self.copies.search(queries, k)
+            similarity, found = _search(self.copies, queries, k)
         else:
             similarity, found = self._in_lists(queries, k, nprobe, candidates, selected)
             short = (found < 0).any(1)
@@ -103,8 +103,7 @@ class Engine:
         if isinstance(index, faiss.IndexPreTransform):
             parameters = swig.SearchParametersPreTransform(index_params=parameters)
         if self.copies is None or not candidates:
-            similarity, found = index.search(queries, k, params=parameters)
-            return similarity, found
+            return _search(index, queries, k, parameters)
         # Its constructor would refuse copies of rows that have left the lists since: it gets them afterwards.
         hollow = swig.IndexFlatIP(index.d)
         refine = swig.IndexRefine(hollow, hollow)
@@ -113,10 +112,8 @@ class Engine:
         for part, own in mine:
             part.this.own(own)  # SWIG thinks that what is set belongs to the new index, which does not free it
         factor = wanted / k
-        similarity, found = refine.search(
-            queries, k, params=swig.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
-        )
-        return similarity, found
+        refining = swig.IndexRefineSearchParameters(k_factor=factor, base_index_params=parameters)
+        return _search(refine, queries, k, refining)
 
     def _among(self, queries: Floats, k: int, rows: Ints) -> tuple[Floats, Ints]:
         """Every one of these rows compared, block by block."""
@@ -130,6 +127,15 @@ class Engine:
         return similarity, found
 
 
+def _search(index: Any, queries: Floats, k: int, parameters: Any = None) -> tuple[Floats, Ints]:
+    """`index.search` with parameters, also where `faiss.contrib.torch_utils` was loaded, whose version takes none."""
+    asked = np.ascontiguousarray(queries, np.float32)
+    similarity, found = np.empty((len(asked), k), np.float32), np.empty((len(asked), k), np.int64)
+    pointers = [swig.swig_ptr(array) for array in (asked, similarity, found)]
+    index.search_c(len(asked), pointers[0], k, pointers[1], pointers[2], parameters)
+    return similarity, found
+
+
 def merged(similarity: Floats, rows: Ints, more: Floats, more_rows: Ints) -> tuple[Floats, Ints]:
     """The best of two lists of neighbours [q, a] and [q, b], as many as the first has."""
     values, all_rows = np.hstack([similarity, more]), np.hstack([rows, more_rows])
@@ -139,5 +145,7 @@ def merged(similarity: Floats, rows: Ints, more: Floats, more_rows: Ints) -> tup
 
 def nearest(queries: Floats, block: Floats, first: int, k: int) -> tuple[Floats, Ints]:
     """The most similar rows of a block [b, d] that starts at row `first`, by exact search [q, min(k, b)]."""
-    similarity, places = faiss.knn(queries, block, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
+    # Plain arrays: with `faiss.contrib.torch_utils` loaded, as by other libraries, anything else passes for a tensor.
+    rows = np.asarray(queries), np.asarray(block)
+    similarity, places = faiss.knn(*rows, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
     return similarity, places.astype(np.int64) + first

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +174,21 @@ def test_a_picture_that_is_damaged_keeps_nobody_from_searching(original: Path, t
     build_index(tmp_path / "v.npy", tmp_path / "i", Goal(0.9, K, device="cpu"))
     (tmp_path / "i" / "operating_points.svg").write_text("")
     assert len(SearchIndex.load(tmp_path / "i")) == COUNT
+
+
+def test_it_works_beside_faiss_torch_utilities(original: Path, tmp_path: Path) -> None:
+    """Libraries load them, and they replace FAISS's own functions for the whole process."""
+    code = (
+        "import sys, numpy as np, faiss.contrib.torch_utils\n"
+        "from landmark.recognition.index.search import SearchIndex\n"
+        "from landmark.recognition.index.engine import nearest\n"
+        "queries = np.load(sys.argv[2], mmap_mode='r')\n"
+        "index = SearchIndex.load(sys.argv[1])\n"
+        "np.save(sys.argv[3], index.search(queries, 3)[1])\n"
+        "assert nearest(queries, queries, 0, 1)[1].ravel().tolist() == list(range(len(queries)))\n"
+    )
+    np.save(tmp_path / "q.npy", FRESH[:9])
+    arguments = [str(original), str(tmp_path / "q.npy"), str(tmp_path / "out.npy")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "out.npy"), SearchIndex.load(original).search(FRESH[:9], 3)[1])
