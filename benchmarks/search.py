@@ -229,7 +229,9 @@ def main() -> None:
     versions = {name: version(name) for name in packages if not missing((name,))}
     result = {**result, "versions": versions, "machine": machine(options.threads)}
     write_json(options.out, result)
-    command = " ".join(["landmark bench search", *sys.argv[1:]])
+    changed = [f"--{name} {getattr(options, name)}" for name in ("queries", "count", "threads", "repeats")
+               if getattr(options, name) != parser.get_default(name)]  # fmt: skip
+    command = " ".join(["landmark bench search", *changed])
     write_bytes(options.out.with_suffix(".md"), document(result, command).encode())
     draw(result, options.out.with_suffix(".svg"))
     report(result)

@@ -101,7 +101,7 @@ def promise_table(rows: Sequence[dict[str, Any]]) -> str:
         if "measured" in row:
             end = [f"{row['measured']:.4f}", f"{row['difference']:+.4f}", "yes" if row["held"] else "**no**"]
         else:
-            end = ["", "", row.get("refused") or f"failed: {row['failed']}"]
+            end = ["", "", row.get("refused") or f"not measured: {row.get('failed') or row.get('left_out')}"]
         lines.append(
             [
                 row["data"],
@@ -131,8 +131,8 @@ def update_table(rows: Sequence[dict[str, Any]]) -> str:
     """Adding and building again."""
     lines = []
     for row in rows:
-        if "failed" in row:
-            lines.append([row["data"], f"failed: {row['failed']}", *[""] * 5])
+        if "add_seconds" not in row:
+            lines.append([row["data"], f"not measured: {row.get('failed') or row['left_out']}", *[""] * 5])
             continue
         figures = (f"{row['add_seconds']:.2f}", f"{row['rebuild_seconds']:.1f}", f"{100 * row['share_of_rebuild']:.2f} %")
         recalls = (f"{row['recall']:.4f}", f"{row['recall_rebuilt']:.4f}")
