@@ -26,6 +26,8 @@ NOTES = (
     "the last setting (the better counts). Bytes are those of the saved index, of ours of its whole folder. Build: training "
     "and adding; of ours tuning too. Graphs have 16 links and are built with efConstruction 100, the least that is usual: more "
     "cost build time and bytes.",
+    "Rows run in processes of their own, and an interrupted benchmark goes on later: they may be hours apart, and beside other "
+    "work.",
     "Inverted files of FAISS share coarse centroids (computed once, counted in each) and code residuals. Annoy has no search "
     "in batches: a pool of threads asks it one query after another (it releases Python's lock while it searches). "
     "autofaiss: the first key of its own `get_optimal_index_keys_v2`, built by FAISS's factory with a shorter training of the "

@@ -17,9 +17,7 @@ from landmark.recognition.index.promise import SearchPoint
 from landmark.recognition.index.rows import Rows
 from landmark.recognition.index.shards import add_shard
 from landmark.recognition.index.source import VectorSource
-from landmark.recognition.index.training import HELD_OUT, train
-
-__all__ = ["HELD_OUT", "Goal", "build"]
+from landmark.recognition.index.training import train
 
 Floats = NDArray[np.float32]
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from landmark.errors import LandmarkError
-from landmark.recognition.index import build as index_build
 from landmark.recognition.index import device as index_device
 from landmark.recognition.index import folder as index_folder
 from landmark.recognition.index import update as index_update
@@ -247,4 +246,3 @@ def test_nonsense_is_refused(original: Path, tmp_path: Path) -> None:
             Goal(**values)  # type: ignore[arg-type]
     with pytest.raises(LandmarkError, match="give auto, cpu or gpu"):
         index_device.choose("tpu")
-    assert index_build.HELD_OUT == 2000
