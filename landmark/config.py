@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from landmark.gate_config import GateConfig
 from landmark.settings import Fraction as Fraction
 from landmark.settings import Positive as Positive
 from landmark.settings import Settings as Settings
@@ -152,12 +153,37 @@ class EvaluationConfig(Settings):
     )
 
 
+def public_uri(uri: str) -> str:
+    """A URI without passwords, which must not stand in messages, tags and keys.
+
+    >>> public_uri("https://me:hunter2@mlflow.example/x"), public_uri("postgresql://postgres@/mlflow?host=/tmp&password=p")
+    ('https://me@mlflow.example/x', 'postgresql://postgres@/mlflow?host=/tmp')
+    """
+    place, mark, query = uri.partition("?")
+    scheme, separator, rest = place.partition("://")
+    # Up to the last @ of what stands before the path: a password may hold an @ itself.
+    login, at, _ = rest.partition("/")[0].rpartition("@")
+    if separator and at:
+        place = f"{scheme}://{login.partition(':')[0]}@{rest[len(login) + 1 :]}"
+    kept = [part for part in query.split("&") if not part.lower().startswith(("password=", "sslpassword="))]
+    return f"{place}{mark if any(kept) else ''}{'&'.join(kept)}"
+
+
 class RegistryConfig(Settings):
     """Where runs are tracked and versions kept."""
 
     model: str = Field("landmark", description="name of the registered model")
     tracking_uri: str | None = Field(None, description="MLflow tracking URI; None: SQLite under the home folder")
     enabled: bool = Field(True, description="track in MLflow and register the recognizer")
+    gate: GateConfig = Field(default_factory=GateConfig, description="what a new version must be to become champion")
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _no_password(cls, uri: str | None) -> str | None:
+        # It would stand in the run's parameters, its config.yaml and its report.
+        if uri is not None and public_uri(uri) != uri:
+            raise ValueError("holds a password; leave it out and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        return uri
 
 
 class SourcedConfig(Settings):
@@ -174,6 +200,12 @@ class RunConfig(SourcedConfig):
     seed: int = Field(0, description="seed of everything that is random")
     home: str = Field(".landmark", description="folder for runs, caches, Prefect and MLflow; relative to the working folder")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads; 0: all")
+    base: str | None = Field(
+        None, description="folder of a recognizer whose network is taken over, so that nothing is trained (set by `refresh`)"
+    )
+    publish: str | None = Field(
+        None, description="folder or s3:// prefix that the run's artefacts are copied to, each as a whole; None: nowhere else"
+    )
     cleaning: CleaningConfig = Field(default_factory=CleaningConfig)
     training: TrainingConfig
     centroids: CentroidsConfig = Field(default_factory=CentroidsConfig)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from landmark.errors import LandmarkError, UsageError
+from landmark.secrets import ScrubbingFormatter, scrub
 
 INTERRUPTED = 130
 
@@ -51,15 +52,15 @@ def guard(command: Callable[[], Any], debug: bool) -> int:
 
 def _fail(message: str, status: int, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
-    print(f"landmark: {' '.join(message.split())}", file=sys.stderr)
+        print(scrub(traceback.format_exc()), file=sys.stderr)
+    print(f"landmark: {scrub(' '.join(message.split()))}", file=sys.stderr)
     return status
 
 
 def set_up_logging(debug: bool) -> None:
     """Send the project's log lines to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(ScrubbingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("landmark")
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if debug else logging.INFO)

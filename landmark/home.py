@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from landmark.config import RegistryConfig
+from landmark.config import RegistryConfig, public_uri
 
 SQLITE = "sqlite:///"
 
@@ -22,7 +22,7 @@ def store_uri(home: Path, registry: RegistryConfig | None = None) -> str:
 
 
 def store_identity(home: Path, registry: RegistryConfig) -> str:
-    """Tells one store from another, and a SQLite file from one that took its place."""
+    """Tells one store from another, and a SQLite file from one that took its place; holds no password."""
     uri = store_uri(home, registry)
     file = Path(uri.removeprefix(SQLITE))
-    return f"{uri}#{file.stat().st_ino}" if uri.startswith(SQLITE) and file.exists() else uri
+    return f"{uri}#{file.stat().st_ino}" if uri.startswith(SQLITE) and file.exists() else public_uri(uri)

@@ -22,7 +22,18 @@ import yaml
 from landmark.cache import Output, StepCache, content_key, locked
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError, UsageError
-from landmark.storage import atomic_file, atomic_folder, s3_versions, write_json
+from landmark.storage import (
+    atomic_file,
+    atomic_folder,
+    exists,
+    is_s3,
+    join,
+    put_file,
+    s3_versions,
+    sha256_file,
+    upload_folder,
+    write_json,
+)
 
 log = logging.getLogger(__name__)
 
@@ -160,16 +171,23 @@ class Run:
         return output
 
     def publish(self, artefacts: Mapping[str, str]) -> None:
-        """Copy final artefacts into the run's folder, each as a whole: an earlier one stays until the new one is complete.
+        """Copy final artefacts into the run's folder, and from there to the config's `publish`, if it has one.
+
+        Each is copied as a whole: an earlier one stays until the new one is complete. What is there already is left alone.
 
         Args:
             artefacts: name in the run's folder -> `step/path` of a file or folder of a step's output.
 
         Raises:
             LandmarkError: the folder cannot be written; names the path.
+            StorageUnavailable: S3 can't be reached; the run's own folder is complete.
         """
-        if self.is_published(artefacts):
-            return
+        if not self._is_gathered(artefacts):
+            self._gather(artefacts)
+        if self.config.publish is not None and not self._is_copied():
+            self._copy(artefacts, self.config.publish)
+
+    def _gather(self, artefacts: Mapping[str, str]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / RECORD).unlink(missing_ok=True)
@@ -190,6 +208,20 @@ class Run:
             file.write_text(yaml.safe_dump(self.config.model_dump(), sort_keys=False, allow_unicode=True), encoding="utf-8")
         write_json(self.folder / RECORD, {"name": self.config.name, "steps": self.record()})
 
+    def _copy(self, artefacts: Mapping[str, str], place: str) -> None:
+        for name in artefacts:
+            source, target = self.folder / name, join(place, name)
+            if source.is_dir():
+                upload_folder(source, target)
+            elif not source.exists():
+                continue
+            elif is_s3(target):
+                put_file(source, target)
+            elif not exists(target) or sha256_file(target) != sha256_file(source):
+                with atomic_file(Path(target)) as file:
+                    shutil.copyfile(source, file)
+        write_json(self.folder / RECORD, {"name": self.config.name, "steps": self.record(), "published": join(place)})
+
     def record(self) -> dict[str, dict[str, Any]]:
         """What stands in run.json of each step that is done."""
         return {
@@ -198,12 +230,23 @@ class Run:
         }
 
     def is_published(self, artefacts: Mapping[str, str]) -> bool:
-        """Whether the run's folder holds the artefacts of the outputs as they are now."""
+        """Whether the run's folder, and the config's `publish`, hold the artefacts of the outputs as they are now.
+
+        Of `publish` the run's own record is asked, so that it need not be reached.
+        """
+        return self._is_gathered(artefacts) and (self.config.publish is None or self._is_copied())
+
+    def _is_gathered(self, artefacts: Mapping[str, str]) -> bool:
+        return self._recorded("steps") == self.record() and all((self.folder / name).exists() for name in artefacts)
+
+    def _is_copied(self) -> bool:
+        return self.config.publish is not None and self._recorded("published") == join(self.config.publish)
+
+    def _recorded(self, key: str) -> Any:
         try:
-            steps = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))["steps"]
+            return json.loads((self.folder / RECORD).read_text(encoding="utf-8"))[key]
         except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return bool(steps == self.record()) and all((self.folder / name).exists() for name in artefacts)
+            return None
 
 
 def fingerprint(places: Mapping[str, str | None]) -> str:

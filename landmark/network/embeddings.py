@@ -205,7 +205,7 @@ class EmbeddingStore:
         failed: dict[int, str] = {}
         for position in positions:
             try:
-                data = _bytes(photos[position])
+                data = _bytes(photos[position], sha256[position])
                 if hashlib.sha256(data).hexdigest() != sha256[position]:
                     raise UnreadablePhoto("changed since it was catalogued (sha256 differs); catalog the photos again")
                 pixels[len(good)] = resize(decode(data, min_side=size).image, size, self._config.resize)
@@ -225,7 +225,7 @@ class EmbeddingStore:
         return Progress(*columns, console=Console(stderr=True), disable=not visible, transient=True)
 
 
-def _bytes(photo: str) -> bytes:
+def _bytes(photo: str, sha256: str) -> bytes:
     """A photo's file; what is no regular file (a pipe would block for ever) or is too large is refused before it is read."""
     if not is_s3(photo):
         try:
@@ -236,7 +236,7 @@ def _bytes(photo: str) -> bytes:
             raise UnreadablePhoto("not a regular file")
         if status.st_size > MAX_BYTES:
             raise UnreadablePhoto(f"file of {status.st_size} bytes, over the limit of {MAX_BYTES}")
-    return read_bytes(photo)
+    return read_bytes(photo, sha256=sha256, limit=MAX_BYTES)
 
 
 class _ShardWriter:

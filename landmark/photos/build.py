@@ -18,7 +18,8 @@ from landmark.photos.folder import list_folder
 from landmark.photos.gldv2 import find_categories, list_gldv2
 from landmark.photos.listing import Listing
 from landmark.photos.places import places
-from landmark.photos.record import Record, read_records
+from landmark.photos.record import Record, read_records, storable
+from landmark.photos.record_cache import RecordCache
 from landmark.photos.splits import assign_splits, consistent_groups, read_splits
 
 log = logging.getLogger(__name__)
@@ -89,15 +90,16 @@ def _world(data: DataConfig) -> DataConfig:
 
 def _read(listing: Listing, pinned: dict[str, str], progress: bool) -> tuple[pd.DataFrame, np.ndarray, list[tuple[str, str]]]:
     """Photos that can be read, their perceptual hashes (uint64 [n]), and all rejects."""
-    rejects = [(shown(photo) if not _storable(photo) else photo, reason) for photo, reason in listing.rejects]
+    rejects = [(photo if storable(photo) else shown(photo), reason) for photo, reason in listing.rejects]
     records: list[Record] = []
     kept: list[int] = []
-    for number, record in enumerate(read_records(listing.photo, progress)):
-        if record.reason:
-            rejects.append((record.photo, record.reason))
-        else:
-            records.append(record)
-            kept.append(number)
+    with RecordCache() as cache:
+        for number, record in enumerate(read_records(listing.photo, progress, cache, _versions(listing))):
+            if record.reason:
+                rejects.append((record.photo, record.reason))
+            else:
+                records.append(record)
+                kept.append(number)
     if rejects:
         log.warning("%d files rejected, the first: %s (%s)", len(rejects), shown(rejects[0][0]), rejects[0][1])
     names = ("photo", "sha256", "width", "height", "taken_at", "lat", "lon")
@@ -116,8 +118,13 @@ def _read(listing: Listing, pinned: dict[str, str], progress: bool) -> tuple[pd.
     return table, np.array([record.phash for record in records], dtype=np.uint64), rejects
 
 
-def _storable(name: str) -> bool:
-    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
+def _versions(listing: Listing) -> dict[str, tuple[str, int]]:
+    """ETag and size of the photos in S3 [bytes], from listings alone."""
+    roots: list[str] = []
+    for root in sorted({storage.join(root) for root in listing.roots if storage.is_s3(root)}):
+        if not any(root.startswith(f"{other}/") for other in roots):
+            roots.append(root)
+    return {uri: (etag, size) for root in roots for uri, etag, size in storage.object_versions(root)}
 
 
 def _enough(table: pd.DataFrame, ids: set[str], rejects: list[tuple[str, str]]) -> None:

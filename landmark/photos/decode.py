@@ -141,10 +141,15 @@ def photo_digest(photo: str) -> str:
 
 
 @contextlib.contextmanager
-def open_photo(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, int]]:
+def open_photo(source: str | Path | bytes, etag: str | None = None) -> Iterator[tuple[BinaryIO, int]]:
     """Open a photo's file: yields it, seekable, and its size [bytes].
 
+    Args:
+        source: path, `s3://` URI, or a file's bytes.
+        etag: S3: the ETag that the object must have, from a listing.
+
     Raises:
+        Changed: the object has another ETag.
         UnreadablePhoto: not there, not allowed, empty, too large, or no regular file (a pipe would block for ever).
         StorageUnavailable: S3 can't be reached.
     """
@@ -152,11 +157,13 @@ def open_photo(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, int]]:
         file: BinaryIO
         if not isinstance(source, bytes) and storage.is_s3(source):
             try:
-                source = storage.read_bytes(source)
-            except storage.StorageUnavailable:
+                source = storage.read_bytes(source, etag=etag, limit=MAX_BYTES)
+            except (storage.StorageUnavailable, storage.Changed):
                 raise
-            except LandmarkError as error:
+            except storage.NoSuchObject as error:
                 raise UnreadablePhoto("no such object in S3") from error
+            except LandmarkError as error:
+                raise UnreadablePhoto(str(error).rpartition(": ")[2]) from error
         if isinstance(source, bytes):
             file, size = io.BytesIO(source), len(source)
         else:

@@ -233,7 +233,7 @@ def test_decoding_runs_ahead_by_a_bounded_number_of_batches(
 def test_store_that_cannot_be_reached_ends_the_run(
     tmp_path: Path, network: Network, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(_: str) -> bytes:
+    def unreachable(_: str, **__: object) -> bytes:
         raise StorageUnavailable("s3://bucket: cannot be reached")
 
     monkeypatch.setattr(module, "read_bytes", unreachable)

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from landmark import storage
-from landmark.errors import LandmarkError
 from landmark.photos import record
 from landmark.photos.record import Record, read_record, read_records
 from tests.photos.sample import put
@@ -48,7 +47,7 @@ def test_nothing_to_read() -> None:
 
 
 def test_a_store_that_is_down_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(_: str) -> bytes:
+    def down(_: str, **__: object) -> bytes:
         raise storage.StorageUnavailable("s3://b/x: S3 cannot be reached")
 
     monkeypatch.setattr(storage, "read_bytes", down)
@@ -57,8 +56,8 @@ def test_a_store_that_is_down_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_object_that_went_away_is_a_reject(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(uri: str) -> bytes:
-        raise LandmarkError(f"{uri}: no such object in S3")
+    def gone(uri: str, **_: object) -> bytes:
+        raise storage.NoSuchObject(f"{uri}: no such object in S3")
 
     monkeypatch.setattr(storage, "read_bytes", gone)
     assert read_record("s3://b/x.jpg").reason == "no such object in S3"

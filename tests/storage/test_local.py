@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from landmark import storage
-from landmark.errors import LandmarkError, UsageError
+from landmark.errors import LandmarkError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -250,84 +250,6 @@ def test_json_refuses_what_is_not_json(tmp_path: Path) -> None:
     (tmp_path / "cut.json").write_text('{"a": ')
     with pytest.raises(LandmarkError, match=r"cut\.json: not valid JSON"):
         storage.read_json(tmp_path / "cut.json")
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    from moto import mock_aws
-
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        import boto3
-
-        storage._s3_client.cache_clear()
-        boto3.client("s3").create_bucket(Bucket="photos")
-        yield "s3://photos"
-    storage._s3_client.cache_clear()
-
-
-def test_s3_write_read_exists(bucket: str) -> None:
-    storage.write_bytes(f"{bucket}/a/b.bin", b"one")
-    storage.write_json(f"{bucket}/a/c.json", {"x": 1})
-    assert storage.read_bytes(f"{bucket}/a/b.bin") == b"one"
-    assert storage.read_json(f"{bucket}/a/c.json") == {"x": 1}
-    assert storage.exists(f"{bucket}/a/b.bin")
-    assert storage.exists(f"{bucket}/a")
-    assert storage.exists(bucket)
-    assert not storage.exists(f"{bucket}/a/b")
-    with pytest.raises(LandmarkError, match="s3://photos/none: no such object") as error:
-        storage.read_bytes(f"{bucket}/none")
-    assert not isinstance(error.value, storage.StorageUnavailable)
-    with pytest.raises(storage.StorageUnavailable, match="no such bucket"):
-        storage.read_bytes("s3://elsewhere/x")
-    with pytest.raises(UsageError, match="expected s3://bucket/key"):
-        storage.read_bytes("s3://photos")
-
-
-def test_s3_listing_goes_over_pages(bucket: str) -> None:
-    import boto3
-
-    client = boto3.client("s3")
-    for number in range(1005):  # a page holds 1,000
-        client.put_object(Bucket="photos", Key=f"p/{number:04}.jpg", Body=b"")
-    client.put_object(Bucket="photos", Key="p/", Body=b"")
-    client.put_object(Bucket="photos", Key="p-not.jpg", Body=b"")
-    assert list(storage.list_files(f"{bucket}/p", [".jpg"])) == [f"s3://photos/p/{number:04}.jpg" for number in range(1005)]
-
-
-def test_s3_folder_there_and_back(bucket: str, tmp_path: Path) -> None:
-    for name in ("x.json", "deep/er/y.bin", "deep/🗼\n.jpg"):
-        storage.write_bytes(tmp_path / "up" / name, name.encode())
-    storage.upload_folder(tmp_path / "up", f"{bucket}/models/1")
-    with storage.local_folder(f"{bucket}/models/1") as folder:
-        files = {
-            file.relative_to(folder).as_posix(): file.read_bytes().decode() for file in folder.rglob("*") if file.is_file()
-        }
-    assert files == {name: name for name in ("x.json", "deep/er/y.bin", "deep/🗼\n.jpg")}
-    assert not folder.exists()
-    with pytest.raises(LandmarkError, match="no such folder"), storage.local_folder(f"{bucket}/none"):
-        pass
-
-
-def test_s3_key_that_would_leave_the_folder(bucket: str, tmp_path: Path) -> None:
-    storage.write_bytes(f"{bucket}/m/../../evil", b"")
-    with pytest.raises(LandmarkError, match="would leave its folder"), storage.local_folder(f"{bucket}/m"):
-        pass
-
-
-def test_s3_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(storage.StorageUnavailable, match="cannot be reached") as error:
-        storage.read_bytes("s3://photos/x")
-    assert "\n" not in str(error.value)
 
 
 def test_local_folder_and_copy(tmp_path: Path) -> None:
