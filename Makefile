@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 
 export DO_NOT_TRACK := 1
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench audit clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -29,6 +29,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: setup
+	$(BIN)/python infra/audit.py
 
 bench: setup
 	$(BIN)/landmark bench throughput

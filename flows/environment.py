@@ -7,10 +7,12 @@ import tempfile
 from pathlib import Path
 
 from landmark.errors import LandmarkError
+from landmark.stack import found
 
 
 def prepare(home: Path, *, verbose: bool = False) -> None:
-    """Point Prefect at the project's own folder. A server that is configured (PREFECT_API_URL) is used.
+    """Point Prefect at the project's own folder. A server that is configured (PREFECT_API_URL) is used, else that of
+    `landmark up`, if it runs for this home.
 
     Args:
         home: the project's home folder.
@@ -29,6 +31,7 @@ def prepare(home: Path, *, verbose: bool = False) -> None:
         raise LandmarkError(
             f"{folder}: cannot be written ({error.strerror}); mend the permissions or choose another home"
         ) from error
+    found.use(home)
     settings = {
         "PREFECT_HOME": str(folder),
         "LANDMARK_CACHE": str(home.resolve() / "embeddings"),

@@ -1,4 +1,4 @@
-"""A Prefect server for one flow: on loopback, on the home folder's SQLite, gone when the flow's process is.
+"""A Prefect server for one flow where no other is there: on loopback, on the home's SQLite, gone when the flow is.
 
 Prefect can start one itself, but in the process group of the flow: Ctrl-C ends that server first, and the flow then waits
 for minutes to tell it what happened; after kill -9 it stays for ever.
@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Self
 
 from landmark.errors import LandmarkError
+from landmark.stack import found
 
 START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 
 
 class Server:
-    """A server that this process started, or the one that PREFECT_API_URL names, which is left alone.
+    """A server that this process started, or the one that PREFECT_API_URL names or `landmark up` keeps: left alone.
 
     It is stopped when this process exits, not earlier: Prefect still sends its last log lines then. So start it before
     Prefect is imported (what is registered first to be done at exit is done last), and wait for it after.
@@ -37,11 +38,13 @@ class Server:
     """
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self._log = home / "prefect" / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it; does not wait, so that imports can go on meanwhile."""
+        found.use(self._home)
         if os.environ.get("PREFECT_API_URL"):
             return self
         port = _free_port()
@@ -65,6 +68,7 @@ class Server:
             LandmarkError: it ended, or takes too long.
         """
         if self._process is None:
+            self._wait_for_supervised()
             return
         deadline = time.monotonic() + START_SECONDS
         while not _answers(os.environ["PREFECT_API_URL"]):
@@ -74,6 +78,19 @@ class Server:
                     f"{self._log.with_name('prefect.db')} are what it is as a rule; the latter may be deleted)"
                 )
             time.sleep(0.1)
+
+    def _wait_for_supervised(self) -> None:
+        """Wait while the supervisor starts its server, or starts it anew; another's server is its owner's business."""
+        deadline = time.monotonic() + START_SECONDS
+        while (servers := found.running(self._home)) is not None and f"{servers.urls.get('prefect')}/api" == os.environ.get(
+            "PREFECT_API_URL"
+        ):
+            if _answers(os.environ["PREFECT_API_URL"]):
+                return
+            if time.monotonic() > deadline:
+                log = servers.services["prefect"]["log"]
+                raise LandmarkError(f"the Prefect server of `landmark up` does not answer; its messages are in {log}")
+            time.sleep(0.2)
 
     def stop(self) -> None:
         """End the server, if this process started it."""

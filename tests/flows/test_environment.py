@@ -1,5 +1,6 @@
 """What Prefect is told before it is imported."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from flows.environment import prepare
 from flows.server import Server
 from landmark.errors import LandmarkError
+from landmark.stack import found, keys
 from tests.test_cli import ROOT
 
 
@@ -36,6 +38,38 @@ def test_what_is_set_already_stays(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert os.environ["PREFECT_HOME"] == "/elsewhere"
     assert os.environ["PREFECT_API_URL"] == "http://server:4200/api"
+
+
+def test_servers_that_are_up_are_used(tmp_path: Path) -> None:
+    seem_up(tmp_path, {"PREFECT_API_URL": "http://127.0.0.1:5/api", "PREFECT_API_AUTH_STRING": "landmark:secret"})
+    prepare(tmp_path)
+    assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:5/api"
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "landmark:secret"
+
+
+def test_servers_that_are_up_wait_for_their_turn(tmp_path: Path) -> None:
+    os.environ["PREFECT_API_URL"] = "http://mine:4200/api"
+    seem_up(tmp_path, {"PREFECT_API_URL": "http://127.0.0.1:5/api", "PREFECT_API_AUTH_STRING": "landmark:secret"})
+    prepare(tmp_path)
+    assert os.environ["PREFECT_API_URL"] == "http://mine:4200/api"
+    assert "PREFECT_API_AUTH_STRING" not in os.environ
+
+
+def test_a_server_that_does_not_come_up_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seem_up(tmp_path, {"PREFECT_API_URL": "http://127.0.0.1:5/api"})
+    monkeypatch.setattr("flows.server.START_SECONDS", 0.0)
+    server = Server(tmp_path).start()
+    with pytest.raises(LandmarkError, match=r"the Prefect server of `landmark up` does not answer; .* in /logs/prefect.log"):
+        server.wait()
+    assert not (tmp_path / "prefect").exists()
+
+
+def seem_up(home: Path, variables: dict[str, str]) -> None:
+    """As if this process were a supervisor whose Prefect server does not answer (yet)."""
+    env = keys.write_env(keys.private_folder(found.folder_of(home)), variables)
+    said = {"pid": os.getpid(), "born": found.birth(os.getpid()), "profile": "light", "state": "starting", "env": str(env)}
+    said |= {"urls": {"prefect": "http://127.0.0.1:5"}, "services": {"prefect": {"log": "/logs/prefect.log"}}}
+    found.file_of(home).write_text(json.dumps(said))
 
 
 def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -85,9 +119,10 @@ def test_a_server_that_cannot_start_is_one_line(tmp_path: Path) -> None:
 
 
 RETRIES = """
-from flows.retrain import may_go_better
+from flows.tasks import may_go_better
 import requests
 from landmark.errors import LandmarkError
+from landmark.stack import found, keys
 from landmark.storage import StorageUnavailable
 class State:
     def __init__(self, error): self.error = error
