@@ -19,9 +19,21 @@ def plan(config: RunConfig) -> list[Step]:
         inputs = ["catalog", "train", "recognizer", "evaluate"]
         inputs += ["train_left_out"] if config.evaluation.leave_out else []
         steps.append(Step("register", "1", "landmark.registry.register:register", _registry, tuple(inputs)))
+        # By the version, not by the champion: with nothing new to judge, what was rolled back stays so.
+        judged = ("catalog", "recognizer", "register.version")
+        steps.append(Step("gate", "1", "landmark.registry.judge:gate", _gate, judged))
     return steps
 
 
 def _registry(config: RunConfig) -> Mapping[str, Any]:
     registry = config.registry
     return {"name": config.name, "model": registry.model, "store": store_identity(Path(config.home), registry)}
+
+
+def _gate(config: RunConfig) -> Mapping[str, Any]:
+    registry = config.registry
+    return {
+        "gate": registry.gate.model_dump(mode="json"),
+        "model": registry.model,
+        "store": store_identity(Path(config.home), registry),
+    }

@@ -11,8 +11,13 @@ import typer
 from landmark.console import guard, print_table, set_up_logging, show, stdout_for_results
 from landmark.gldv2_command import gldv2
 from landmark.index_command import index
-from landmark.options import Debug, Home, Json, Model, Name
+from landmark.models_command import models
+from landmark.options import Debug, Home, Json, Model
 from landmark.options import use_home as _use
+from landmark.retrain_command import refresh, retrain
+from landmark.status_command import status
+from landmark.tag_command import drift, tag
+from landmark.up_command import down, up
 
 app = typer.Typer(
     name="landmark",
@@ -22,10 +27,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-models = typer.Typer(help="Versions in the registry: list, promote, rollback.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
 app.add_typer(gldv2, name="gldv2")
 app.add_typer(index, name="index")
+for command in (retrain, refresh, tag, drift, status, up, down):
+    app.command()(command)
 
 
 @app.command()
@@ -82,28 +88,6 @@ def catalog(
         made.save(out)
         result = {"catalog": str(out), "digest": made.digest, **counts(made)}
     show(result, json, lambda result: print_table(str(out), ["", "photos"], [[k, str(v)] for k, v in result["photos"].items()]))
-
-
-@app.command()
-def retrain(
-    config: Annotated[Path, typer.Argument(help="YAML file, see configs/.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. calibration.specificity=0.995")
-    ] = None,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """From photos to a measured, registered recognizer; does only what is not done yet."""
-    set_up_logging(debug)
-    from landmark.commands import retrain_run
-    from landmark.config_file import load_config
-    from landmark.summary import print_summary
-
-    settings = load_config(config, overrides)
-    with stdout_for_results():
-        result = retrain_run(settings, debug)
-    if result is not None:
-        show(result, json, print_summary)
 
 
 @app.command()
@@ -233,54 +217,6 @@ def explain(
         print_table(out, columns, cells)
 
     show(result, json, render)
-
-
-@models.command("list")
-def models_list(home: Home = ".landmark", name: Name = "landmark", json: Json = False, debug: Debug = False) -> None:
-    """List the versions of a model."""
-    set_up_logging(debug)
-    with stdout_for_results():
-        from landmark.registry.models import listing
-        from landmark.registry.tracking import connect
-
-        rows = listing(connect(Path(home)), name)
-    columns = ["version", "aliases", "sensitivity", "specificity", "run"]
-
-    def render(result: dict[str, Any]) -> None:
-        cells = [[", ".join(row[c]) if c == "aliases" else str(row[c]) for c in columns] for row in result["versions"]]
-        print_table(f"model '{name}'", columns, cells)
-
-    show({"model": name, "versions": rows}, json, render)
-
-
-@models.command("promote")
-def models_promote(
-    version: Annotated[str, typer.Argument(help="Version, or an alias such as 'challenger'.")] = "challenger",
-    home: Home = ".landmark",
-    name: Name = "landmark",
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Make a version the champion. Nothing compares it with the champion first: that is yours to do."""
-    set_up_logging(debug)
-    with stdout_for_results():
-        from landmark.registry.models import promote
-        from landmark.registry.tracking import connect
-
-        champion = promote(connect(Path(home)), name, version)
-    show({"model": name, "champion": champion}, json, lambda result: print(f"models:/{name}@champion is version {champion}"))
-
-
-@models.command("rollback")
-def models_rollback(home: Home = ".landmark", name: Name = "landmark", json: Json = False, debug: Debug = False) -> None:
-    """Make the champion before this one the champion again."""
-    set_up_logging(debug)
-    with stdout_for_results():
-        from landmark.registry.models import rollback
-        from landmark.registry.tracking import connect
-
-        champion = rollback(connect(Path(home)), name)
-    show({"model": name, "champion": champion}, json, lambda result: print(f"models:/{name}@champion is version {champion}"))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import runpy
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 import landmark
-from landmark.config import DataConfig, RunConfig
+from landmark.config import DataConfig
 from landmark.errors import LandmarkError, UsageError
 
 if TYPE_CHECKING:
@@ -38,53 +36,6 @@ def data_settings(**options: Any) -> DataConfig:
             for item in error.errors()
         ]
         raise UsageError(f"catalog: {'; '.join(problems)}") from error
-
-
-def retrain_run(config: RunConfig, debug: bool) -> dict[str, Any] | None:
-    """Do what is left to do of a run; Prefect is started only if anything is.
-
-    Returns:
-        `flows.summary.summary`; None in a process that only took part in the training (torchrun, rank above 0).
-    """
-    if int(os.environ.get("RANK", "0")) > 0:
-        from landmark.steps.training import join_training
-
-        logging.getLogger("landmark").setLevel(logging.WARNING)  # rank 0 says the same
-        join_training()
-        return None
-    try:
-        return _retrain(config, debug)
-    finally:
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            from landmark.steps.training import release_training
-
-            release_training()
-
-
-def _retrain(config: RunConfig, debug: bool) -> dict[str, Any]:
-    from flows.plan import plan
-    from flows.summary import summary
-    from landmark.run import Run
-    from landmark.steps.plan import artefacts
-
-    run = Run(config, plan(config))
-    with run.lock():
-        if run.look() is None:
-            run.publish(artefacts(run.config))
-            return summary(run)
-    from flows.environment import prepare
-    from flows.server import Server
-
-    prepare(run.home, verbose=debug)
-    from landmark.steps.preflight import check_settings
-
-    check_settings(config)
-    server = Server(run.home).start()
-    from flows.retrain import retrain
-
-    server.wait()
-    result: dict[str, Any] = retrain(config)
-    return result
 
 
 def evaluate_model(model: str, catalog: str, out: Path, home: Path, distractors: str | None = None) -> dict[str, float]:

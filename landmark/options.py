@@ -16,6 +16,11 @@ Name = Annotated[str, typer.Option("--name", help="Name of the registered model.
 
 
 def use_home(home: str) -> None:
-    """Make a folder the home of this process and of those it starts."""
+    """Make a folder the home of this process and of those it starts; servers that run for it are used."""
     os.environ["LANDMARK_HOME"] = home
     os.environ.setdefault("LANDMARK_CACHE", str(Path(home).resolve() / "embeddings"))
+    from landmark.stack.found import apply, running
+
+    servers = running(Path(home))
+    if servers is not None:
+        apply(servers)

@@ -60,10 +60,27 @@ def print_summary(result: Mapping[str, Any]) -> None:
         print("nothing to do: all steps were done before with these settings and photos")
     if "registered" in result:
         print(f"model   models:/{result['registered']['model']}/{result['registered']['version']}")
+    if "gate" in result:
+        print(f"gate    {verdict(result['gate'])}: {result['gate']['page']}")
     if "cleaning" in result:
         found = result["cleaning"]
         print(f"cleaned {found['dropped']} of {found['labelled']} training photos of landmarks dropped: {found['page']}")
     print(f"report  {result['report']}")
+
+
+def verdict(gate: Mapping[str, Any]) -> str:
+    """The gate's verdict in a line.
+
+    >>> verdict({"passed": True, "promoted": True, "challenger": "2", "champion": "1", "reasons": []})
+    'version 2 passed and is champion now'
+    >>> verdict({"passed": False, "promoted": False, "challenger": "2", "champion": "1", "reasons": ["specificity"]})
+    'version 2 refused, version 1 stays champion (specificity)'
+    """
+    version = f"version {gate['challenger']}"
+    if not gate["passed"]:
+        stays = f"version {gate['champion']} stays champion" if gate.get("champion") else "there is no champion"
+        return f"{version} refused, {stays} ({'; '.join(gate['reasons'])})"
+    return f"{version} passed and is champion now" if gate["promoted"] else f"{version} passed; it was not promoted by itself"
 
 
 def interval(metrics: Mapping[str, float], name: str) -> str:

@@ -16,7 +16,7 @@ from landmark.run import Step, Work
 def work(work: Work) -> Mapping[str, Any]:
     """Write what a real step would be found by; the content of a catalog is that of a file `content` beside the home."""
     made_from = {name: output.digest for name, output in work.inputs.items()}
-    facts: dict[str, Any] = {"content": "same", "training": "same", "photos": {"train": 1}}
+    facts: dict[str, Any] = {"content": "same", "training": "same", "photos": {"train": 1}, "version": "1"}
     name = work.out.name.rpartition("-")[0]
     content = work.home.parent / "content"
     if name == "catalog" and content.exists():

@@ -119,9 +119,9 @@ def test_an_error_is_one_line_and_a_status(
 
 INTERRUPTED = """
 import signal, sys
-from landmark import cli, commands
+from landmark import cli, retrain_command
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests were started in the background
-commands.retrain_run = lambda config, debug: signal.raise_signal(signal.SIGINT)
+retrain_command.run_flow = lambda *arguments: signal.raise_signal(signal.SIGINT)
 sys.argv = ["landmark", "retrain", sys.argv[1], "--json"]
 cli.main()
 """

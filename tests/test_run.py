@@ -54,7 +54,7 @@ AFTER_TRAIN = ["embed", "centroids", "index", "calibrate", "recognizer", "baseli
 
 def test_a_second_run_does_nothing(tmp_path: Path) -> None:
     settings = config(tmp_path)
-    every = ["world", "catalog", "train", *AFTER_TRAIN, "train_left_out", "left_out", "evaluate", "register"]
+    every = ["world", "catalog", "train", *AFTER_TRAIN, "train_left_out", "left_out", "evaluate", "register", "gate"]
     assert perform(settings) == every
     assert Run(settings, fake(plan(settings))).look() is None
     assert perform(settings) == []
@@ -63,12 +63,15 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "ran"),
     [
-        ({"calibration__specificity": 0.995}, ["calibrate", "recognizer", "baselines", "left_out", "evaluate", "register"]),
+        (
+            {"calibration__specificity": 0.995},
+            ["calibrate", "recognizer", "baselines", "left_out", "evaluate", "register", "gate"],
+        ),
         ({"evaluation__pictures": 3}, ["evaluate", "register"]),
-        ({"index__recall": 0.9}, ["index", "recognizer", "evaluate", "register"]),
-        ({"metadata__gps_veto_km": 10.0}, ["recognizer", "evaluate", "register"]),
+        ({"index__recall": 0.9}, ["index", "recognizer", "evaluate", "register", "gate"]),
+        ({"metadata__gps_veto_km": 10.0}, ["recognizer", "evaluate", "register", "gate"]),
         ({"evaluation__baselines": False}, ["evaluate", "register"]),
-        ({"registry__model": "other"}, ["register"]),
+        ({"registry__model": "other"}, ["register", "gate"]),
         ({"registry__enabled": False}, []),
         # The report prints every setting, whatever else depends on it.
         ({"training__workers": 2}, ["evaluate", "register"]),
@@ -76,9 +79,9 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
         ({"evaluation__leave_out": 2}, ["train_left_out", "left_out", "evaluate", "register"]),
         (
             {"training__scale": 30.0},
-            ["train", *AFTER_TRAIN, "train_left_out", "left_out", "evaluate", "register"],
+            ["train", *AFTER_TRAIN, "train_left_out", "left_out", "evaluate", "register", "gate"],
         ),
-        ({"data__world": {"photos": 5}}, ["world", "catalog", *AFTER_TRAIN, "left_out", "evaluate", "register"]),
+        ({"data__world": {"photos": 5}}, ["world", "catalog", *AFTER_TRAIN, "left_out", "evaluate", "register", "gate"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -225,7 +228,7 @@ def test_a_killed_run_goes_on_from_the_step_it_was_in(tmp_path: Path) -> None:
     settings = config(tmp_path)
     assert not Run(settings, fake(plan(settings))).is_published(ARTEFACTS)
     ran = perform(settings)
-    assert ran == ["calibrate", "recognizer", "baselines", "train_left_out", "left_out", "evaluate", "register"]
+    assert ran == ["calibrate", "recognizer", "baselines", "train_left_out", "left_out", "evaluate", "register", "gate"]
 
 
 def test_a_raised_version_redoes_a_step(tmp_path: Path) -> None:

@@ -1,125 +1,178 @@
-"""The versions of a registered model and which of them is the champion: list, promote, roll back.
-
-There is no gate: nothing here compares a version with the champion. A promotion is one switch of an alias; the order of
-champions stands in a tag of the model.
-"""
+"""The versions of a registered model and which of them is the champion: list, show, promote, roll back, open."""
 
 from __future__ import annotations
 
-import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from landmark.errors import LandmarkError
+from landmark.config import RegistryConfig
+from landmark.errors import LandmarkError, UsageError
 from landmark.home import default_home
-from landmark.registry.tracking import connect
+from landmark.names import shown
+from landmark.registry import trace, verdicts
+from landmark.registry.connection import connect, one_line
+from landmark.registry.download import INSIDE as INSIDE
+from landmark.registry.download import fetch_version
+from landmark.registry.promotion import history as history
+from landmark.registry.promotion import promote as promote
+from landmark.registry.promotion import rollback as rollback
+from landmark.registry.versions import (
+    BYTES_TAG,
+    CATALOG_TAG,
+    COMMIT_TAG,
+    CONFIG_TAG,
+    NETWORK_TAG,
+    PACKAGE_TAG,
+    aliases,
+    find,
+    versions,
+)
+from landmark.registry.versions import CHALLENGER as CHALLENGER
+from landmark.registry.versions import CHAMPION as CHAMPION
+from landmark.registry.versions import DIGEST_TAG as DIGEST_TAG
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-DIGEST_TAG = "landmark.digest"
-HISTORY_TAG = "landmark.champions"
-
-
-def versions(client: MlflowClient, model: str) -> list[Any]:
-    """All versions of a model, oldest first."""
-    return sorted(client.search_model_versions(f"name = '{model}'"), key=lambda version: int(version.version))
-
-
-def aliases(client: MlflowClient, model: str) -> dict[str, str]:
-    """Alias -> version."""
-    try:
-        return {alias: str(version) for alias, version in client.get_registered_model(model).aliases.items()}
-    except MlflowException:
-        return {}
+_URI = re.compile(r"models:/(?P<model>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
 
 
 def listing(client: MlflowClient, model: str) -> list[dict[str, Any]]:
-    """A row a version, oldest first: version, aliases, created (ms since 1970), run, digest, sensitivity, specificity."""
-    by_alias = aliases(client, model)
-    return [
-        {
-            "version": str(version.version),
-            "aliases": sorted(alias for alias, at in by_alias.items() if at == str(version.version)),
-            "created": version.creation_timestamp,
-            "run": version.run_id,
-            "digest": version.tags.get(DIGEST_TAG),
-            "sensitivity": _number(version.tags.get("sensitivity")),
-            "specificity": _number(version.tags.get("specificity")),
-        }
-        for version in versions(client, model)
-    ]
+    """A row a version, oldest first: see `row_of`."""
+    there = versions(client, model)
+    by_alias, known = aliases(client, model), trace.events(there)
+    return [row_of(version, by_alias, known) for version in there]
 
 
-def promote(client: MlflowClient, model: str, wanted: str) -> str:
-    """Make a version the champion.
-
-    Args:
-        client: from `tracking.connect`.
-        model: name of the registered model.
-        wanted: a version, or an alias such as `challenger`.
+def row_of(version: Any, by_alias: dict[str, str], known: list[trace.Event]) -> dict[str, Any]:
+    """What a list shows of a version.
 
     Returns:
-        The version that is the champion now.
+        version, aliases, created (ms since 1970), since (ISO 8601, UTC: champion since, None: no event tells;
+        another version: registered since),
+        run, digest, sensitivity, specificity, bytes, gate (`passed`, `refused` or None), against (version).
+    """
+    number, tags = str(version.version), version.tags
+    last = next((event for event in reversed(known) if event.outcome != trace.UNDONE), None)
+    is_champion = by_alias.get(CHAMPION) == number
+    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
+    switched = last.time if last is not None and last.to == number else None
+    return {
+        "version": number,
+        "aliases": sorted(alias for alias, at in by_alias.items() if at == number),
+        "created": version.creation_timestamp,
+        "since": switched if is_champion else made,
+        "run": version.run_id,
+        "digest": tags.get(DIGEST_TAG),
+        "sensitivity": _number(tags.get("sensitivity")),
+        "specificity": _number(tags.get("specificity")),
+        "bytes": None if (size := _number(tags.get(BYTES_TAG))) is None else int(size),
+        "gate": tags.get(verdicts.GATE),
+        "against": tags.get(f"{verdicts.GATE}.against"),
+    }
+
+
+def details(client: MlflowClient, model: str, wanted: str) -> dict[str, Any]:
+    """All that is known of a version: what it was made from, figures, verdicts, its trace.
 
     Raises:
-        LandmarkError: no such version.
+        UsageError: no such version or alias.
     """
-    version = aliases(client, model).get(wanted, wanted)
-    known = [str(found.version) for found in versions(client, model)]
-    if version not in known:
-        raise LandmarkError(f"model '{model}': no version or alias '{wanted}'; there are {', '.join(known) or 'none'}")
-    history = _history(client, model)
-    if history[-1:] != [version]:
-        client.set_registered_model_tag(model, HISTORY_TAG, json.dumps([*history, version]))
-        client.set_registered_model_alias(model, CHAMPION, version)
-    return version
+    version = find(client, model, wanted)
+    there, tags = versions(client, model), version.tags
+    known = trace.events(there)
+    number = str(version.version)
+    return {
+        "model": model,
+        **row_of(version, aliases(client, model), known),
+        "registered": datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+        "from": {
+            "catalog": tags.get(CATALOG_TAG),
+            "config": tags.get(CONFIG_TAG),
+            "network": tags.get(NETWORK_TAG),
+            "commit": tags.get(COMMIT_TAG),
+            "changed": {"true": True, "false": False}.get(tags.get("git.changed", "")),
+            "package": tags.get(PACKAGE_TAG),
+            "source": version.source,
+        },
+        "figures": figures_of(version),
+        "verdicts": verdicts.all_of(version),
+        "trace": [event.to_json() for event in known if number in (event.to, event.before)],
+    }
 
 
-def rollback(client: MlflowClient, model: str) -> str:
-    """Make the version before the champion the champion again.
+def champion(client: MlflowClient, model: str, alias: str = CHAMPION) -> dict[str, Any] | None:
+    """The champion, or the version of another alias, in short; None where there is none.
 
     Returns:
-        The version that is the champion now.
+        as `row_of`, with figures (name -> value), catalog, config, network and commit.
+    """
+    there, by_alias = versions(client, model), aliases(client, model)
+    for version in there:
+        if str(version.version) == by_alias.get(alias):
+            tags = version.tags
+            parts = (("catalog", CATALOG_TAG), ("config", CONFIG_TAG), ("network", NETWORK_TAG), ("commit", COMMIT_TAG))
+            made = {name: tags.get(tag) for name, tag in parts}
+            return {**row_of(version, by_alias, trace.events(there)), "figures": figures_of(version), **made}
+    return None
+
+
+def network_of(client: MlflowClient, model: str, wanted: str) -> tuple[str, str]:
+    """The fingerprint of a version's network, and `models:/NAME/VERSION`, which `resolve` opens.
 
     Raises:
-        LandmarkError: there was none before.
+        UsageError: no such version or alias.
+        LandmarkError: the version does not tell its network (it was registered by an earlier package).
     """
-    history = _history(client, model)
-    if len(history) < 2:
-        raise LandmarkError(f"model '{model}': no champion before this one; see `landmark models list`, then promote a version")
-    client.set_registered_model_alias(model, CHAMPION, history[-2])
-    client.set_registered_model_tag(model, HISTORY_TAG, json.dumps(history[:-1]))
-    return history[-2]
+    version = find(client, model, wanted)
+    fingerprint = version.tags.get(NETWORK_TAG)
+    if fingerprint is None:
+        raise LandmarkError(f"models:/{shown(model)}/{version.version}: does not tell its network; retrain, and it will")
+    return str(fingerprint), f"models:/{model}/{version.version}"
 
 
 def resolve(uri: str) -> Path:
-    """The recognizer's folder of `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+    """`fetch` with the default home and the store that belongs to it."""
+    return fetch(uri, default_home())
+
+
+def fetch(uri: str, home: Path, registry: RegistryConfig | None = None) -> Path:
+    """The recognizer's folder of `models:/NAME@ALIAS` or `models:/NAME/VERSION`; what is downloaded is kept and verified.
+
+    Args:
+        uri: of the version.
+        home: home folder; downloads are kept below it.
+        registry: where MLflow is; None: as the environment says, else under the home folder.
 
     Raises:
-        LandmarkError: no such model, alias or version.
+        UsageError: no such model, alias or version.
+        LandmarkError: the store does not answer, or does not hold what was registered.
     """
-    connect(default_home())
+    found = _URI.fullmatch(uri)
+    if found is None:
+        raise UsageError(f"{shown(uri)[:200]}: expected models:/NAME@ALIAS or models:/NAME/VERSION")
+    client, model = connect(home, registry), found["model"]
     try:
-        return Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / "recognizer"
+        return fetch_version(client, model, find(client, model, found["alias"] or found["version"]), home)
+    except UsageError as error:
+        raise UsageError(f"{shown(uri)}: not in the registry ({error}); see `landmark models list`") from error
     except MlflowException as error:
-        raise LandmarkError(
-            f"{uri}: not in the registry ({' '.join(str(error).split())}); see `landmark models list`"
-        ) from error
+        raise LandmarkError(f"{shown(uri)}: the registry does not answer ({one_line(error)}); is it there?") from error
 
 
-def _history(client: MlflowClient, model: str) -> list[str]:
-    """Champions in order. The alias is the truth: what stands after it was never finished."""
-    champion = aliases(client, model).get(CHAMPION)
-    if champion is None:
-        return []
-    history: list[str] = json.loads(client.get_registered_model(model).tags.get(HISTORY_TAG, "[]"))
-    while history and history[-1] != champion:
-        history.pop()
-    return history or [champion]
+def figures_of(version: Any) -> dict[str, float]:
+    """Figures that a version was registered with: its tags that are plain names with numbers."""
+    found = {}
+    for name, value in version.tags.items():
+        if "." not in name and (number := _number(value)) is not None:
+            found[name] = number
+    return dict(sorted(found.items()))
 
 
 def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

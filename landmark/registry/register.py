@@ -1,4 +1,4 @@
-"""The last step of a retrain: what was made and measured goes into MLflow, the recognizer becomes a model version."""
+"""The step of a retrain that tells MLflow what was made and measured, and makes the recognizer a model version."""
 
 from __future__ import annotations
 
@@ -8,40 +8,49 @@ from typing import Any
 
 import pandas as pd
 
+from landmark.recognition.recognizer_file import MANIFEST
+from landmark.registry.package import Candidate
 from landmark.registry.package import register as register_version
-from landmark.registry.tracking import Tracker
+from landmark.registry.tracking import Tracker, config_digest, source_tags
+from landmark.registry.versions import CATALOG_TAG, CONFIG_TAG, NETWORK_TAG, check_model
 from landmark.run import Work
 from landmark.storage import read_bytes, read_json, write_json
 
 
 def register(work: Work) -> Mapping[str, Any]:
-    """Log the run's curves, data set, figures and report, and register the recognizer.
+    """Log the run's curves, data set, figures and report, and register the recognizer, as `challenger`.
 
     Returns:
         facts: run (MLflow's id), model, version.
     """
     config, catalog = work.config, work.inputs["catalog"]
+    check_model(config.registry.model)
     tracker = Tracker(config)
     for step, prefix in (("train", "train"), ("train_left_out", "left_out")):
-        if step in work.inputs:
+        if step in work.inputs and work.file(step, "curves.jsonl").exists():
             lines = work.file(step, "curves.jsonl").read_text(encoding="utf-8").splitlines()
             tracker.curves(map(json.loads, lines), prefix)
-    tracker.data(catalog.facts["content"], config.data.source or "generated world", catalog.facts["photos"])
+    data = tracker.data(catalog.facts["content"], config.data.source or "generated world", catalog.facts["photos"])
     figures: dict[str, float] = read_json(work.file("evaluate", "metrics.json"))
-    tracker.figures(figures)
     tracker.artefacts([work.file("evaluate", name) for name in ("metrics.json", "report.html")])
-    version = register_version(
-        tracker.client,
-        tracker.run_id,
-        recognizer=work.file("recognizer", "recognizer"),
+    folder = work.file("recognizer", "recognizer")
+    candidate = Candidate(
+        folder=folder,
         digest=work.inputs["recognizer"].digest,
-        model=config.registry.model,
+        tags={
+            **source_tags(),
+            CATALOG_TAG: catalog.facts["content"],
+            CONFIG_TAG: config_digest(config),
+            NETWORK_TAG: str(read_json(folder / MANIFEST).get("fingerprint") or ""),
+        },
         figures=figures,
         example=_example(work),
     )
-    tracker.tags({"landmark.model": f"models:/{config.registry.model}/{version}"})
+    made = register_version(tracker.client, work.home, tracker.run_id, config.registry.model, candidate)
+    tracker.figures(figures, data, made.model_id)
+    tracker.tags({"landmark.model": f"models:/{config.registry.model}/{made.version}"})
     tracker.end("FINISHED")
-    facts = {"run": tracker.run_id, "model": config.registry.model, "version": version}
+    facts = {"run": tracker.run_id, "model": config.registry.model, "version": made.version}
     write_json(work.out / "registered.json", facts)
     return facts
 

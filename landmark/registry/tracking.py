@@ -6,18 +6,10 @@ goes on in the same MLflow run, and one that will never go on is marked KILLED.
 
 from __future__ import annotations
 
-import os
-
-# Before mlflow is imported: it reads them then.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's own seven take minutes where there is no network
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
 import importlib.metadata
 import json
 import logging
+import math
 import platform
 import subprocess
 import time
@@ -25,61 +17,41 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import mlflow
-from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-
 import landmark
-from landmark.cache import content_key, locked
+from landmark.cache import content_key
 from landmark.config import RegistryConfig, RunConfig
-from landmark.errors import LandmarkError
 from landmark.home import SQLITE, store_uri
+from landmark.registry.connection import EXPERIMENT as EXPERIMENT
+from landmark.registry.connection import UPLOAD, patience
+from landmark.registry.connection import connect as connect
+
+# After `connection`, which says what must stand in the environment before.
+from mlflow import MlflowClient  # isort: skip
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag  # isort: skip
+from mlflow.exceptions import MlflowException  # isort: skip
 
 log = logging.getLogger(__name__)
 
-EXPERIMENT = "landmark"
 RUN_TAG = "landmark.run"
 CONFIG_TAG = "landmark.config"
 BATCH = 500  # MLflow refuses more than 1000 metrics at a time
 VERSIONS = ("torch", "timm", "numpy", "faiss-cpu", "onnxruntime", "mlflow", "prefect")
 
 
-def connect(home: Path, registry: RegistryConfig | None = None) -> MlflowClient:
-    """A client of the project's MLflow; makes or migrates the SQLite file where it is one.
-
-    Raises:
-        LandmarkError: the store cannot be reached or written.
-    """
-    uri = store_uri(home, registry)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    _use(uri)
+def experiment_of(client: MlflowClient, home: Path, registry: RegistryConfig | None = None) -> str:
+    """The id of the project's experiment, which is made where there is none."""
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    local = store_uri(home, registry).startswith(SQLITE)
+    artifacts = (home.resolve() / "mlflow" / "artifacts").as_uri() if local else None
     try:
-        if not uri.startswith(SQLITE):
-            client = MlflowClient(uri)
-            client.get_experiment_by_name(EXPERIMENT)
-            return client
-        # Two processes that make a fresh SQLite store at once corrupt it.
-        with locked(home / "locks" / "mlflow.lock", wait="MLflow: another process is making the store; waiting for it"):
-            Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
-            client = MlflowClient(uri)
-            client.get_experiment_by_name(EXPERIMENT)
-            return client
-    except (MlflowException, OSError) as error:
-        raise LandmarkError(
-            f"MLflow at {uri}: {_one_line(error)}; check registry.tracking_uri, or switch it off with registry.enabled=false"
-        ) from error
-
-
-def _use(uri: str) -> None:
-    # MLflow puts the address into the environment as well, where it would be taken for the user's own wish.
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(uri)
-    if before is None:
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-    else:
-        os.environ["MLFLOW_TRACKING_URI"] = before
+        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+    except MlflowException:  # another process was quicker, or the answer to a first try was lost
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            raise
+        return str(found.experiment_id)
 
 
 def config_digest(config: RunConfig) -> str:
@@ -94,17 +66,9 @@ class Tracker:
         self.config = config
         self.home = Path(config.home).resolve()
         self.client = connect(self.home, config.registry)
-        self.experiment = self._experiment()
+        self.experiment = experiment_of(self.client, self.home, config.registry)
         self.run_id = self._open()
         self._last = {metric: self._last_step(metric) for metric in ("train.loss", "left_out.loss")}
-
-    def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        local = store_uri(self.home, self.config.registry).startswith(SQLITE)
-        artifacts = (self.home / "mlflow" / "artifacts").as_uri() if local else None
-        return str(self.client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
     def _open(self) -> str:
         """Go on with the MLflow run of an interrupted attempt with these settings, or begin one; mark others KILLED."""
@@ -153,9 +117,9 @@ class Tracker:
         for start in range(0, len(points), BATCH):
             self.client.log_batch(self.run_id, metrics=points[start : start + BATCH])
 
-    def data(self, digest: str, source: str, counts: Mapping[str, int]) -> None:
+    def data(self, digest: str, source: str, counts: Mapping[str, int]) -> Dataset:
         """Link the run with its data set: digest of the catalog, where it came from, photos by split."""
-        entity = mlflow.entities.Dataset(
+        entity = Dataset(
             name="catalog",
             digest=digest[:36],  # MLflow's limit; the whole one is a tag
             source_type="local",
@@ -165,22 +129,34 @@ class Tracker:
         context = [InputTag("mlflow.data.context", "training")]
         self.client.log_inputs(self.run_id, [DatasetInput(entity, context)])
         self.tags({"landmark.catalog": digest})
+        return entity
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags of the run."""
         self.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
-    def figures(self, figures: Mapping[str, float]) -> None:
-        """Log the run's final figures."""
-        now = int(time.time() * 1000)
-        points = [Metric(name, float(value), now, 0) for name, value in figures.items() if isinstance(value, int | float)]
-        self.client.log_batch(self.run_id, metrics=points)
+    def figures(self, figures: Mapping[str, float], data: Dataset | None = None, model_id: str | None = None) -> None:
+        """Log the run's final figures.
 
-    def artefacts(self, files: Sequence[Path]) -> None:
-        """Keep files with the run."""
-        for file in files:
-            if file.exists():
-                self.client.log_artifact(self.run_id, str(file))
+        Args:
+            figures: by name; what is no number is left out.
+            data: data set they were measured on.
+            model_id: MLflow's id of the model that was measured.
+        """
+        now = int(time.time() * 1000)
+        of = {"model_id": model_id}
+        of |= {} if data is None else {"dataset_name": data.name, "dataset_digest": data.digest}
+        numbers = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
+        points = [Metric(name, value, now, 0, **of) for name, value in numbers.items() if math.isfinite(value)]
+        for start in range(0, len(points), BATCH):
+            self.client.log_batch(self.run_id, metrics=points[start : start + BATCH])
+
+    def artefacts(self, files: Sequence[Path], folder: str | None = None) -> None:
+        """Keep files with the run, in one of its folders."""
+        with patience(UPLOAD):
+            for file in files:
+                if file.exists():
+                    self.client.log_artifact(self.run_id, str(file), folder)
 
     def end(self, status: str) -> None:
         """Close the run: FINISHED, FAILED or KILLED."""
@@ -226,7 +202,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

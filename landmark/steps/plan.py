@@ -11,7 +11,7 @@ from typing import Any
 from landmark.config import RunConfig, Settings
 from landmark.errors import UsageError
 from landmark.run import Step, fingerprint
-from landmark.storage import exists, read_bytes, sha256_file
+from landmark.storage import exists, join, read_bytes, read_json, sha256_file
 
 ARTEFACTS = {
     "metrics.json": "evaluate/metrics.json",
@@ -20,6 +20,11 @@ ARTEFACTS = {
     "recognizer": "recognizer/recognizer",
 }
 """Name in the run's folder -> where it lies in a step's output."""
+
+MANIFEST = "recognizer.json"
+"""What stands in a recognizer's folder of its network, among other things."""
+NO_MATTER = {"home", "threads", "registry", "base", "publish"}
+"""Settings that say where things lie and how they are made, not what comes out."""
 
 RAW_CATALOG = "raw_catalog"
 """The catalog as it was read, where the catalog that everything else sees is a cleaned one."""
@@ -39,7 +44,7 @@ def plan(config: RunConfig) -> list[Step]:
     read = Step("catalog", "2", "landmark.steps.photos:catalog", _catalog, ("world",) if steps else ())
     steps += _cleaning(config, read) if config.cleaning.rounds else [read]
     steps += [
-        Step("train", "1", "landmark.steps.training:train", _train, ("catalog.training",), resumes=True),
+        _network_step(config),
         Step("embed", "1", "landmark.steps.embedding:embed", _nothing, ("catalog", "train")),
         Step("centroids", "2", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
         Step("index", "2", "landmark.steps.recognition:index", _index, ("catalog", "embed")),
@@ -71,6 +76,13 @@ def plan(config: RunConfig) -> list[Step]:
         reported.append("left_out")
     steps.append(Step("evaluate", "2", "landmark.steps.evaluation:evaluate", _evaluate, tuple(reported)))
     return steps
+
+
+def _network_step(config: RunConfig) -> Step:
+    """The step that everything after it takes its network from: training, or taking over the network of `config.base`."""
+    if config.base is not None:
+        return Step("train", "1", "landmark.steps.training:adopt", _adopt)
+    return Step("train", "1", "landmark.steps.training:train", _train, ("catalog.training",), resumes=True)
 
 
 def _cleaning(config: RunConfig, read: Step) -> list[Step]:
@@ -164,6 +176,12 @@ def _train(config: RunConfig) -> dict[str, Any]:
     }
 
 
+def _adopt(config: RunConfig) -> dict[str, Any]:
+    # What is taken over is known by its content, wherever it lies.
+    assert config.base is not None
+    return {"adopted": read_json(join(config.base, MANIFEST))["fingerprint"]}
+
+
 def _train_left_out(config: RunConfig) -> dict[str, Any]:
     return {**_train(config), "leave_out": config.evaluation.leave_out}
 
@@ -193,5 +211,5 @@ def _left_out(config: RunConfig) -> dict[str, Any]:
 
 
 def _evaluate(config: RunConfig) -> dict[str, Any]:
-    # The report prints all settings; where things lie and how many threads there are is no matter of it.
-    return {"settings": config.model_dump(mode="json", exclude={"home", "threads", "registry"})}
+    # The report prints all settings but these.
+    return {"settings": config.model_dump(mode="json", exclude=NO_MATTER)}

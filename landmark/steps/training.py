@@ -60,6 +60,19 @@ def train_left_out(work: Work) -> Mapping[str, Any]:
     return {**facts, "landmarks": kept_out}
 
 
+def adopt(work: Work) -> Mapping[str, Any]:
+    """Take over the network of the recognizer `config.base`: nothing is trained.
+
+    Returns:
+        facts: digest (the network's fingerprint).
+    """
+    assert work.config.base is not None
+    network = Network.load(Path(work.config.base) / NETWORK)
+    network.save(work.out / NETWORK)
+    (work.out / "curves.jsonl").write_text("", encoding="utf-8")
+    return {"digest": network.fingerprint}
+
+
 def landmarks_kept_out(catalog: Catalog, config: RunConfig) -> list[str]:
     """Which landmarks the leave-out protocol keeps from training."""
     shown = catalog.table["landmark"]

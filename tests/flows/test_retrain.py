@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -37,7 +39,7 @@ calibration: {{specificity: 0.8}}
 evaluation: {{pictures: 2, leave_out: 2}}
 """
 STEPS = ["world", "catalog", "train", "embed", "centroids", "index", "calibrate", "recognizer", "baselines"]
-STEPS += ["train_left_out", "left_out", "evaluate", "register"]
+STEPS += ["train_left_out", "left_out", "evaluate", "register", "gate"]
 
 
 @dataclass(frozen=True)
@@ -241,3 +243,69 @@ def test_a_recognizer_is_measured_as_in_its_run(made: Made, tmp_path: Path) -> N
 def test_the_store_is_the_projects_own(made: Made) -> None:
     assert store_uri(made.home) == f"{SQLITE}{made.home}/mlflow/mlflow.db"
     assert {path.name for path in made.home.iterdir()} >= {"runs", "steps", "embeddings", "mlflow", "prefect", "locks"}
+
+
+def test_the_first_version_passed_the_gate_and_is_champion(made: Made) -> None:
+    gate = made.result["gate"]
+    assert (gate["passed"], gate["promoted"], gate["champion"], gate["challenger"]) == (True, True, None, "1")
+    assert "<html" in Path(gate["page"]).read_text()[:500]
+
+
+def test_status_tells_of_champion_and_kill(made: Made) -> None:
+    done = landmark("status", "--home", made.home, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["champion"]["version"] == "1"
+    assert found["champion"]["figures"]["sensitivity"] == pytest.approx(made.result["metrics"]["sensitivity"], rel=1e-5)
+    assert datetime.fromisoformat(found["champion"]["since"]).tzinfo is not None
+    assert "killed" in {row["outcome"] for row in found["failed"]}
+    assert found["succeeded"]
+    assert found["running"] == found["unknown"] == []
+    assert "champion of 'landmark': version 1 since 2" in landmark("status", "--home", made.home).stdout
+
+
+@pytest.fixture(scope="session")
+def refreshed(made: Made) -> dict[str, Any]:
+    """A fourth landmark arrives: nothing is trained."""
+    done = landmark("refresh", made.config, "data.world.landmarks=4", "--json")
+    assert done.returncode in (0, 3), done.stderr
+    return {**json.loads(done.stdout), "status": done.returncode}
+
+
+def test_a_refresh_knows_a_new_landmark_by_the_network_in_use(made: Made, refreshed: dict[str, Any]) -> None:
+    assert refreshed["ran"][:3] == ["world", "catalog", "train"]
+    assert refreshed["seconds"]["train"] < 10
+    kept, new = made.folder / "recognizer", Path(refreshed["folder"]) / "recognizer"
+    assert new.parent.name == "tiny-refresh"
+    fingerprints = [json.loads((folder / "recognizer.json").read_text())["fingerprint"] for folder in (kept, new)]
+    assert fingerprints[0] == fingerprints[1]
+    known = [set(pd.read_parquet(folder / "landmarks.parquet")["landmark"]) for folder in (kept, new)]
+    assert known[0] < known[1]
+    assert len(known[1]) == 4
+
+
+def test_the_gate_judged_the_refreshed_version(made: Made, refreshed: dict[str, Any]) -> None:
+    gate = refreshed["gate"]
+    assert (gate["champion"], gate["challenger"]) == ("1", "2")
+    assert refreshed["status"] == (0 if gate["passed"] else 3)
+    found = json.loads(landmark("models", "list", "--home", made.home, "--json").stdout)["versions"]
+    (champion,) = [row["version"] for row in found if "champion" in row["aliases"]]
+    assert champion == ("2" if gate["promoted"] else "1")
+
+
+def test_a_refresh_with_nothing_new_is_over_without_prefect(made: Made, refreshed: dict[str, Any]) -> None:
+    (kept,) = [path for path in (made.home / "runs").iterdir() if path.name == "tiny"]
+    code = (
+        "import sys, landmark.cli\n"
+        f"arguments = ['refresh', {str(made.config)!r}, 'data.world.landmarks=4', '--model', {str(kept / 'recognizer')!r}]\n"
+        "landmark.cli.app([*arguments, '--json'], standalone_mode=False)\n"
+        "assert not {'prefect', 'torch'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ran"] == []
+
+
+def test_a_refresh_without_a_champion_says_so(made: Made, tmp_path: Path) -> None:
+    done = landmark("refresh", made.config, f"home={tmp_path}")
+    assert "champion" in one_line(done, 2)

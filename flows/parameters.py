@@ -1,0 +1,65 @@
+"""What the flows are called with, checked by Prefect's server when a run is asked for. Light to import: no Prefect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from landmark.settings import Settings
+from landmark.tagging.drift_config import DriftConfig
+
+CHAMPION = "models:/landmark@champion"
+Hours = Annotated[float, Field(gt=0)]
+
+
+class FlowParameters(Settings):
+    """What every flow takes."""
+
+    notify: str | None = Field(
+        None,
+        description="who is told of a failure: a Prefect block `TYPE/NAME` that notifies or calls a webhook, e.g. "
+        "`slack-webhook/ops`, `custom-webhook/ops`, `webhook/ops`; None: LANDMARK_NOTIFY, if set",
+        pattern=r"^[a-z0-9-]+/[a-z0-9-]+$",
+    )
+
+
+class RetrainParameters(FlowParameters):
+    """Parameters of `retrain`."""
+
+    config: str = Field(description="YAML file of the run, on the worker's machine", min_length=1)
+    overrides: tuple[str, ...] = Field((), description="settings as KEY=VALUE, e.g. calibration.specificity=0.995")
+    step_hours: Hours = Field(24, description="longest time for one step [hours]")
+
+
+class RefreshParameters(RetrainParameters):
+    """Parameters of `refresh`."""
+
+    model: str | None = Field(
+        None,
+        description="recognizer whose network is kept: models:/NAME@ALIAS or a folder; None: the champion",
+    )
+
+
+class EvaluateParameters(FlowParameters):
+    """Parameters of `evaluate`."""
+
+    model: str = Field(CHAMPION, description="recognizer: models:/NAME@ALIAS, folder or s3://")
+    catalog: str = Field(description="catalog with a test split (.parquet); s3:// allowed", min_length=1)
+    out: str = Field(description="folder for metrics.json and report.html", min_length=1)
+    home: str | None = Field(None, description="home folder; None: LANDMARK_HOME, else .landmark")
+    hours: Hours = Field(12, description="longest time [hours]")
+
+
+class TagParameters(FlowParameters):
+    """Parameters of `tag`."""
+
+    photos: str = Field(description="folder, list file or s3:// prefix", min_length=1)
+    out: str = Field(description="folder for the tags; a later run goes on there", min_length=1)
+    model: str = Field(CHAMPION, description="recognizer: models:/NAME@ALIAS, folder or s3://")
+    home: str | None = Field(None, description="home folder; None: LANDMARK_HOME, else .landmark")
+    hours: Hours = Field(48, description="longest time [hours]")
+    drift: DriftConfig = Field(default_factory=DriftConfig, description="when a tagged collection has drifted")
+    config: str | None = Field(
+        None, description="YAML file of the run that drift lets refresh or retrain; None: drift is only told"
+    )

@@ -1,0 +1,107 @@
+"""A run's steps as Prefect tasks: cached by content, tried again where that may help, ended where it takes too long.
+
+Import `flows.environment` and call `prepare` first; importing this module imports Prefect.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from typing import Any
+
+import httpx
+import requests
+from prefect import task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.flow_engine import FlowRunTimeoutError
+from prefect.task_engine import TaskRunTimeoutError
+from prefect.tasks import exponential_backoff
+
+from landmark.errors import LandmarkError
+from landmark.run import Log, Run, Step
+from landmark.storage import StorageUnavailable
+
+log = logging.getLogger("landmark.flow")
+
+TRANSIENT = (
+    ConnectionError,
+    TimeoutError,
+    InterruptedError,
+    BlockingIOError,
+    StorageUnavailable,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    httpx.TransportError,
+    BrokenExecutor,
+)
+"""What may go better a few seconds later, itself or as the cause of another error; anything else fails the same way again."""
+CHILD_GONE = "DataLoader worker"
+"""How torch's error begins when a process that loads photos was killed, say by the machine for want of memory."""
+TOO_LONG = (TaskRunTimeoutError, FlowRunTimeoutError)
+TRIES = 5
+
+
+def step_key(context: Any, arguments: dict[str, Any]) -> str:
+    """The step's own key; Prefect's keys for inputs alone collide between tasks."""
+    return f"{arguments['step'].name}-{arguments['key']}"
+
+
+def may_go_better(task: Any, task_run: Any, state: Any) -> bool:
+    """Whether a failed step is tried again."""
+    error = state.result(raise_on_failure=False)
+    seen = 0
+    while isinstance(error, BaseException) and seen < 10:
+        if isinstance(error, TOO_LONG):
+            return False
+        if isinstance(error, TRANSIENT) or str(error).startswith(CHILD_GONE):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def perform(run: Run, figures: Callable[[Step], Log | None], hours: float, after: Callable[[Step], None]) -> None:
+    """Do what is left to do of a run, a task a step.
+
+    Args:
+        run: its lock is held.
+        figures: what takes a step's training figures.
+        hours: longest time for one step [hours].
+        after: called when a step is done, with its output taken.
+
+    Raises:
+        LandmarkError: a step failed, or took too long.
+    """
+    for step in run.steps:
+        # Prefect's own record of a result does not notice that the files are gone or damaged.
+        stale = not run.is_done(step)
+        named = step_task.with_options(
+            name=step.name, task_run_name=step.name, refresh_cache=stale, timeout_seconds=hours * 3600, tags=["landmark"]
+        )
+        begin = time.monotonic()
+        try:
+            named(run, step, run.key(step), figures(step))
+        except TOO_LONG as error:
+            raise LandmarkError(
+                f"{step.name}: ended after {(time.monotonic() - begin) / 3600:.2f} hours; allow more by step_hours "
+                f"(now {hours:g}), or look in the log for what it waited for"
+            ) from error
+        run.take(step)
+        after(step)
+
+
+@task(
+    cache_policy=CacheKeyFnPolicy(cache_key_fn=step_key),
+    persist_result=True,
+    result_serializer="json",
+    retries=TRIES - 1,
+    retry_delay_seconds=exponential_backoff(backoff_factor=4),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=may_go_better,
+    log_prints=False,
+)
+def step_task(run: Run, step: Step, key: str, figures: Log | None) -> dict[str, Any]:
+    """Do one step of a run; what it returns is a manifest, not the output."""
+    output = run.perform(step, figures)
+    return {"folder": str(output.folder), "key": key, "digest": output.digest, "facts": output.facts}

@@ -1,0 +1,133 @@
+"""The command `status`: what is champion, since when, its figures, what runs, what failed last and why."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from landmark.console import print_table, set_up_logging, show, stdout_for_results
+from landmark.errors import LandmarkError
+from landmark.options import Debug, Home, Json, Name, use_home
+
+LATEST = 5
+FIGURES = ("sensitivity", "specificity", "sensitivity_at_99")
+
+
+def status(home: Home = ".landmark", name: Name = "landmark", json: Json = False, debug: Debug = False) -> None:
+    """What is champion, since when, its figures; what runs, what comes next, what failed last and why."""
+    set_up_logging(debug)
+    use_home(home)
+    with stdout_for_results():
+        found = gather(Path(home), name)
+    show(found, json, _print)
+
+
+def gather(home: Path, model: str) -> dict[str, Any]:
+    """All that is known of a home folder and of the servers it works with; what cannot be asked is said under `unknown`."""
+    from landmark.journal import Journal
+
+    attempts = Journal(home).attempts()
+    bad = [attempt for attempt in attempts if attempt.outcome in ("failed", "killed", "interrupted", "refused")]
+    finished = [attempt for attempt in attempts if attempt.outcome in ("done", "unchanged")]
+    latest: dict[str, Any] = {}
+    for attempt in attempts:
+        latest[f"{attempt.flow} {attempt.run}"] = asdict(attempt)
+    found: dict[str, Any] = {
+        "home": str(home.resolve()),
+        "model": model,
+        "champion": None,
+        "challenger": None,
+        "running": [asdict(attempt) for attempt in attempts if attempt.outcome == "running"],
+        "failed": [asdict(attempt) for attempt in bad[-LATEST:][::-1]],
+        "succeeded": [asdict(attempt) for attempt in finished[-LATEST:][::-1]],
+        "latest": latest,
+        "servers": None,
+        "scheduled": None,
+        "unknown": [],
+    }
+    _ask_servers(found, home)
+    _ask_registry(found, home, model)
+    return found
+
+
+def _ask_servers(found: dict[str, Any], home: Path) -> None:
+    from landmark import schedule
+    from landmark.stack.found import running
+
+    servers = running(home)
+    found["servers"] = None if servers is None else {**servers.urls, "state": servers.state}
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return
+    try:
+        found["scheduled"] = {
+            "running": [asdict(run) for run in schedule.running(url)],
+            "coming": [asdict(run) for run in schedule.coming(url)],
+            "failed": [asdict(run) for run in schedule.failed(url)[:LATEST]],
+        }
+    except LandmarkError as error:
+        found["unknown"].append(str(error))
+
+
+def _ask_registry(found: dict[str, Any], home: Path, model: str) -> None:
+    from landmark.home import SQLITE, store_uri
+
+    uri = store_uri(home)
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
+        return  # nothing was ever registered here: no store is made for asking
+    try:
+        from landmark.registry.models import champion
+        from landmark.registry.tracking import connect
+
+        client = connect(home)
+        found["champion"] = champion(client, model)
+        found["challenger"] = champion(client, model, alias="challenger")
+    except LandmarkError as error:
+        found["unknown"].append(str(error))
+
+
+def _print(found: dict[str, Any]) -> None:
+    if found["champion"] is None:
+        print(f"model '{found['model']}': no champion yet; `landmark retrain CONFIG` makes one")
+    else:
+        print(_version(found["model"], "champion", found["champion"]))
+    challenger = found["challenger"]
+    if challenger is not None and (found["champion"] or {}).get("version") != challenger["version"]:
+        print(_version(found["model"], "challenger", challenger))
+    if found["running"]:
+        rows = [[row["flow"], row["run"], row["begun"][:19], str(row["facts"].get("pid", ""))] for row in found["running"]]
+        print_table("runs now", ["flow", "run", "since (UTC)", "process"], rows)
+    else:
+        print("nothing runs under this home folder")
+    if found["failed"]:
+        rows = [[row["begun"][:19], row["flow"], row["run"], row["outcome"], _why(row)] for row in found["failed"]]
+        print_table("failed last", ["begun (UTC)", "flow", "run", "outcome", "why"], rows)
+    if found["succeeded"]:
+        rows = [
+            [row["begun"][:19], row["flow"], row["run"], row["outcome"], f"{row['seconds']:.0f}"] for row in found["succeeded"]
+        ]
+        print_table("went well last", ["begun (UTC)", "flow", "run", "outcome", "seconds"], rows)
+    if found["scheduled"]:
+        for title, key in (("on the server now", "running"), ("coming", "coming"), ("failed on the server", "failed")):
+            cells = [[row["time"][:19], row["flow"], row["name"], row["state"], row["why"]] for row in found["scheduled"][key]]
+            if cells:
+                print_table(title, ["time (UTC)", "flow", "run", "state", "why"], cells)
+    if found["servers"]:
+        print("servers " + ", ".join(f"{name} {address}" for name, address in found["servers"].items()))
+    for line in found["unknown"]:
+        print(f"unknown: {line}")
+
+
+def _why(row: dict[str, Any]) -> str:
+    gate = row["facts"].get("gate") or {}
+    return row["why"] or "; ".join(gate.get("reasons", []))
+
+
+def _version(model: str, alias: str, version: dict[str, Any]) -> str:
+    figures = ", ".join(
+        f"{name} {float(version['figures'][name]):.4g}" for name in FIGURES if name in version.get("figures", {})
+    )
+    since = version.get("since") or "?"
+    return f"{alias} of '{model}': version {version['version']} since {since}" + (f"; {figures}" if figures else "")

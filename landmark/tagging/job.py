@@ -1,0 +1,219 @@
+"""The tag job: a collection's photos to `tags.parquet`, in shards; taken up where it was left, and only for what is new."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from landmark.cache import locked
+from landmark.errors import LandmarkError, UsageError
+from landmark.names import shown
+from landmark.recognition import recognizer_file
+from landmark.storage import is_s3, join, write_json
+from landmark.tagging import tables
+from landmark.tagging.plan import Done, Wanted, blocks, old_rows
+from landmark.tagging.progress import Bar
+from landmark.tagging.reading import now
+from landmark.tagging.schema import VERSION
+from landmark.tagging.source import Listing, check_source, identity, list_photos
+from landmark.tagging.state import State
+
+log = logging.getLogger(__name__)
+
+STATE = ".state"
+LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class TagResult:
+    """What a tag job came to.
+
+    Attributes:
+        out: folder of the tables.
+        model: as in the column `model`.
+        digest: sha256 that stands for the recognizer.
+        photos: in the collection now.
+        tagged: of these, with a landmark.
+        unreadable: of these, listed in `unreadable.csv`.
+        read: read now: new or changed ones (all of them where the network is another one).
+        embedded: embedded now.
+        rescored: scored anew from kept embeddings.
+        changed: whether the tables were written; False: they are as they were.
+        seconds: of this job [s].
+        rate: photos read a second, by this job.
+    """
+
+    out: str
+    model: str
+    digest: str
+    photos: int
+    tagged: int
+    unreadable: int
+    read: int
+    embedded: int
+    rescored: int
+    changed: bool
+    seconds: float
+    rate: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def tag(
+    photos: str,
+    model: str | Path,
+    out: str | Path,
+    home: str | Path,
+    *,
+    shard: int = 512,
+    label: str | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    progress: bool = True,
+) -> TagResult:
+    """Tag a collection, or bring its tags up to date.
+
+    What was done before stays done: photos whose size and time (in S3: ETag and size) are as before aren't opened; with
+    another recognizer kept embeddings are scored anew; only with another network photos are read and embedded again. Photos
+    that are gone leave the tables. A job that is killed goes on where it was, and the tables of the job before stay until
+    the new ones are whole. Memory does not grow with the number of photos.
+
+    Args:
+        photos: folder, list (.txt, .csv: a path or URI a line, relative ones start where the list is) or s3:// prefix.
+        model: a recognizer's folder, s3://, or models:/ where the registry is imported.
+        out: folder for the tables; what the job knows is kept in `.state` in it.
+        home: the home folder; exported graphs are cached in it.
+        shard: photos a shard [count].
+        label: what stands in the column `model`, such as "landmark/3"; None: the first digits of the recognizer's digest.
+        device: as in `Embedder`.
+        workers: threads that read photos; 0: one a CPU (16 for s3://).
+        progress: say on stderr how far it is.
+
+    Raises:
+        UsageError: no such source, `out` is in S3 or belongs to another source; nothing was done.
+        LandmarkError: another process tags into `out`, no photos, no space, a recognizer that can't be loaded.
+        StorageUnavailable: S3 can't be reached.
+    """
+    begin = time.monotonic()
+    folder = _check(photos, out, shard)
+    refuse = f"{shown(folder)}: another process is tagging into this folder; let it end, or give another --out"
+    with (
+        locked(folder / STATE / LOCK, refuse=refuse),
+        recognizer_file.folder_of(model) as recognizer,
+        State(folder / STATE) as state,
+        Listing(folder / STATE / "listing.sqlite") as listing,
+    ):
+        digest, fingerprint = _identity(recognizer)
+        if state.fact("source", identity(photos)) != identity(photos):
+            raise UsageError(f"{shown(folder)}: holds the tags of {shown(state.fact('source'))}; give another --out")
+        listing.fill(list_photos(photos))
+        if not listing.count:
+            raise LandmarkError(f"{shown(photos)}: no photos there; if that is so, delete {shown(folder)}")
+        state.set_fact("source", identity(photos))
+        state.sweep()
+        tables.sweep(folder)
+        job = _Job(state, listing, Wanted(fingerprint, digest, shard), folder, label or digest[:12], begin)
+        return job.run(recognizer, Path(home), device, workers, is_s3(photos), progress)
+
+
+@dataclass(frozen=True)
+class _Job:
+    state: State
+    listing: Listing
+    wanted: Wanted
+    out: Path
+    label: str
+    begin: float
+
+    def run(self, recognizer: Path, home: Path, device: str, workers: int, remote: bool, progress: bool) -> TagResult:
+        todo, changed = self._count()
+        done = Done()
+        if changed:
+            from landmark.recognition.recognizer import Recognizer
+            from landmark.tagging.work import Work
+
+            work = Work(Recognizer.load(recognizer), self.state, self.wanted, home / "embeddings", device, workers, remote)
+            with Bar(todo, progress) as bar:
+                done = work.run(blocks(self.state, self.listing, self.wanted), bar)
+        token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest])
+        same = self.state.fact("tables") == token + tables.stamp(self.out) and (self.out / tables.SUMMARY).is_file()
+        totals = self.state.totals()
+        counts = {name: totals[name] for name in ("photos", "tagged", "unreadable")}
+        if not same:
+            tables.write_tables(self.state, self.out, self.label)
+        seconds = round(time.monotonic() - self.begin, 3)
+        rate = round(done.read / max(seconds, 1e-9), 2)
+        if not same:
+            summary = {
+                **counts,
+                "read": done.read,
+                "embedded": done.embedded,
+                "rescored": done.rescored,
+                "model": self.label,
+                "digest": self.wanted.digest,
+                "fingerprint": self.wanted.fingerprint,
+                "source": shown(self.state.fact("source")),
+                "version": VERSION,
+                "seconds": seconds,
+                "rate": rate,
+                "time": now().isoformat(timespec="seconds"),
+            }
+            write_json(self.out / tables.SUMMARY, summary)
+            self.state.set_fact("tables", token + tables.stamp(self.out))
+        log.info(
+            "%s: %d photos, %d tagged, %d unreadable; %d read, %d embedded, %d scored anew in %.1f s%s",
+            *(shown(self.out), *counts.values(), done.read, done.embedded, done.rescored, seconds),
+            "; tables as they were" if same else "",
+        )
+        return TagResult(
+            str(self.out), self.label, self.wanted.digest, **counts, read=done.read, embedded=done.embedded,
+            rescored=done.rescored, changed=not same, seconds=seconds, rate=rate,
+        )  # fmt: skip
+
+    def _count(self) -> tuple[int, bool]:
+        """Photos to read or to score anew, and whether anything is to be done."""
+        photos, changed = 0, False
+        for block in blocks(self.state, self.listing, self.wanted):
+            if block.work == "keep":
+                continue
+            changed = True
+            if block.work == "score" or block.old is None or block.old.fingerprint != self.wanted.fingerprint:
+                photos += len(block.listed)
+            else:
+                rows = old_rows(self.state, block)
+                photos += sum(photo not in rows or rows[photo].version != version for photo, version in block.listed)
+        return photos, changed
+
+
+def _check(photos: str, out: str | Path, shard: int) -> Path:
+    if shard < 1:
+        raise UsageError(f"--shard {shard}: must be at least 1")
+    check_source(photos)
+    if is_s3(out):
+        raise UsageError(f"--out {shown(out)}: tags are written to a folder of this machine; give one, and copy it to S3")
+    folder = Path(join(out))
+    try:
+        (folder / STATE).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {shown(folder)}: cannot be made ({error.strerror}); give another folder") from error
+    return folder
+
+
+def _identity(folder: Path) -> tuple[str, str]:
+    """Digest of a recognizer, by its manifest, which has the sha256 of every other file; and its network's fingerprint."""
+    file = folder / recognizer_file.MANIFEST
+    try:
+        data = file.read_bytes()
+        fingerprint = json.loads(data)["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        recognizer_file.read_manifest(folder, set())  # says what is wrong with it
+        raise LandmarkError(f"{shown(os.fspath(file))}: no fingerprint; build the recognizer again") from None
+    return hashlib.sha256(data).hexdigest(), str(fingerprint)
