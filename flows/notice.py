@@ -12,8 +12,8 @@ import logging
 import os
 from typing import Any
 
-from prefect.blocks.core import Block
 from prefect.blocks.abstract import NotificationBlock
+from prefect.blocks.core import Block
 from prefect.blocks.webhook import Webhook
 from prefect.settings import PREFECT_UI_URL
 

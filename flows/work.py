@@ -18,8 +18,10 @@ from flows.plan import plan
 from flows.summary import checks, figures, markdown, steps, summary
 from flows.tasks import perform
 from landmark.config import RunConfig
+from landmark.errors import LandmarkError
 from landmark.journal import Journal, Note
 from landmark.options import use_home
+from landmark.prune import prune
 from landmark.run import Log, Run, Step
 from landmark.secrets import guard_handlers
 from landmark.steps.photos import CATALOG
@@ -60,6 +62,7 @@ def work(flow: str, config: RunConfig, hours: float) -> Any:
         _perform(run, hours)
         result = summary(run)
         _note(note, result)
+        _prune(run, note)
         _show(flow, run, result)
     gate = result.get("gate")
     if gate is not None and not gate["passed"]:
@@ -102,6 +105,20 @@ def _note(note: Note, result: dict[str, Any]) -> None:
     if gate is not None and "gate" in result["ran"]:
         note.facts["gate"] = gate
         note.outcome = "done" if gate["passed"] else "refused"
+
+
+def _prune(run: Run, note: Note) -> None:
+    """Delete what is not needed; a disk that cannot be tidied fails no run."""
+    if run.config.retention_days is None:
+        return
+    try:
+        gone = prune(run.home, run.config.retention_days)
+    except (LandmarkError, OSError) as error:
+        log.warning("prune: %s", error)
+        return
+    if gone:
+        note.facts["pruned_bytes"] = sum(one.bytes for one in gone)
+        log.info("prune: %d unused folders deleted, %.1f MB", len(gone), note.facts["pruned_bytes"] / 1e6)
 
 
 def end_broken_runs(journal: Journal, name: str) -> None:

@@ -15,7 +15,7 @@ from landmark.models_command import models
 from landmark.options import Debug, Home, Json, Model
 from landmark.options import use_home as _use
 from landmark.retrain_command import refresh, retrain
-from landmark.status_command import status
+from landmark.status_command import prune, status
 from landmark.tag_command import drift, tag
 from landmark.up_command import down, up
 
@@ -30,7 +30,7 @@ app = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(gldv2, name="gldv2")
 app.add_typer(index, name="index")
-for command in (retrain, refresh, tag, drift, status, up, down):
+for command in (retrain, refresh, tag, drift, status, prune, up, down):
     app.command()(command)
 
 

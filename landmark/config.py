@@ -200,6 +200,9 @@ class RunConfig(SourcedConfig):
     seed: int = Field(0, description="seed of everything that is random")
     home: str = Field(".landmark", description="folder for runs, caches, Prefect and MLflow; relative to the working folder")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads; 0: all")
+    retention_days: Annotated[float, Field(ge=1)] | None = Field(
+        60, description="what no run stands on any more is deleted after so long without use [days]; None: never"
+    )
     base: str | None = Field(
         None, description="folder of a recognizer whose network is taken over, so that nothing is trained (set by `refresh`)"
     )

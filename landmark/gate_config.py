@@ -61,7 +61,7 @@ class GateConfig(Settings):
     max_bytes_ratio: Ratio | None = Field(2.0, description="largest recognizer [multiples of the champion's]; None: no bound")
     max_seconds: Ratio | None = Field(None, description="longest time a photo, from file to answer [seconds]; None: no bound")
     max_seconds_ratio: Ratio | None = Field(
-        1.5, description="longest time a photo [multiples of the champion's, median over rounds]; None: no bound"
+        1.5, description="longest time a photo [multiples of the champion's, each by its fastest round]; None: no bound"
     )
     timed_photos: Positive = Field(32, description="test photos whose recognition is timed [count]")
     timed_rounds: Positive = Field(5, description="rounds of timing, the two recognizers in turns [count]")

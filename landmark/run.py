@@ -12,14 +12,14 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from landmark.cache import Output, StepCache, content_key, locked
+from landmark.cache import MANIFEST, Output, StepCache, content_key, locked
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError, UsageError
 from landmark.storage import (
@@ -152,6 +152,8 @@ class Run:
         output = self.outputs.get(step.name) or self.cache.get(step.name, self.key(step))
         if output is None:
             raise LandmarkError(f"{step.name}: its output vanished from {self.home / 'steps'}; give the same command again")
+        with suppress(OSError):
+            os.utime(output.folder / MANIFEST)  # in use: see `landmark.prune`
         self.outputs[step.name] = output
         return output
 

@@ -1,11 +1,13 @@
-"""The command `status`: what is champion, since when, its figures, what runs, what failed last and why."""
+"""The commands `status` (champion, what runs, what failed last and why) and `prune` (what a home folder need not keep)."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from landmark.console import print_table, set_up_logging, show, stdout_for_results
 from landmark.errors import LandmarkError
@@ -22,6 +24,28 @@ def status(home: Home = ".landmark", name: Name = "landmark", json: Json = False
     with stdout_for_results():
         found = gather(Path(home), name)
     show(found, json, _print)
+
+
+def prune(
+    days: Annotated[float, typer.Option(help="Delete what was not used for so long [days].", min=0)] = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    home: Home = ".landmark",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Delete outputs of steps, embeddings and downloads that no run stands on; what is asked for later is made again."""
+    set_up_logging(debug)
+    from landmark.prune import prune as delete
+
+    gone = [one.to_json() for one in delete(Path(home), days, dry_run)]
+    result = {"home": str(Path(home).resolve()), "dry_run": dry_run, "bytes": sum(one["bytes"] for one in gone), "pruned": gone}
+
+    def render(made: dict[str, Any]) -> None:
+        rows = [[one["path"], f"{one['bytes'] / 1e6:.1f}", f"{one['days']:.0f}"] for one in made["pruned"]]
+        print_table("would be deleted" if dry_run else "deleted", ["what", "MB", "days unused"], rows)
+        print(f"{made['bytes'] / 1e6:.1f} MB in all")
+
+    show(result, json, render)
 
 
 def gather(home: Path, model: str) -> dict[str, Any]:
@@ -78,12 +102,12 @@ def _ask_registry(found: dict[str, Any], home: Path, model: str) -> None:
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
         return  # nothing was ever registered here: no store is made for asking
     try:
+        from landmark.registry.connection import asking
         from landmark.registry.models import champion
-        from landmark.registry.tracking import connect
 
-        client = connect(home)
-        found["champion"] = champion(client, model)
-        found["challenger"] = champion(client, model, alias="challenger")
+        with asking(home) as client:
+            found["champion"] = champion(client, model)
+            found["challenger"] = champion(client, model, alias="challenger")
     except LandmarkError as error:
         found["unknown"].append(str(error))
 

@@ -80,7 +80,9 @@ def verdict(gate: Mapping[str, Any]) -> str:
     if not gate["passed"]:
         stays = f"version {gate['champion']} stays champion" if gate.get("champion") else "there is no champion"
         return f"{version} refused, {stays} ({'; '.join(gate['reasons'])})"
-    return f"{version} passed and is champion now" if gate["promoted"] else f"{version} passed; it was not promoted by itself"
+    if gate["promoted"]:
+        return f"{version} passed and is champion now"
+    return f"{version} passed and was not promoted: {gate.get('note') or 'see the verdict'}"
 
 
 def interval(metrics: Mapping[str, float], name: str) -> str:

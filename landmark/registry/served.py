@@ -34,7 +34,8 @@ class ServedRecognizer(PythonModel):
 
         Args:
             context: unused.
-            model_input: column `photo`: path, s3:// URI, bytes of an image file, or those in base64.
+            model_input: column `photo`: path, s3:// URI, bytes of an image file, or those in base64. MLflow takes a list of
+                `{"photo": ...}`; a bare list of values has no column name, and MLflow refuses it by the signature.
             params: unused.
 
         Returns:

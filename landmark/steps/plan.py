@@ -23,7 +23,7 @@ ARTEFACTS = {
 
 MANIFEST = "recognizer.json"
 """What stands in a recognizer's folder of its network, among other things."""
-NO_MATTER = {"home", "threads", "registry", "base", "publish"}
+NO_MATTER = {"home", "threads", "registry", "base", "publish", "retention_days"}
 """Settings that say where things lie and how they are made, not what comes out."""
 
 RAW_CATALOG = "raw_catalog"

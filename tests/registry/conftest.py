@@ -41,3 +41,21 @@ def run_config(home: Path, **changes: Any) -> RunConfig:
     """Settings of a run in a home folder."""
     values = {"name": "r", "home": str(home), "data": {"format": "world"}, "training": {"stages": [{"name": "all"}]}}
     return RunConfig.model_validate({**values, **changes})
+
+
+@pytest.fixture(scope="session")
+def shared_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog and recognizers of several thresholds, made once."""
+    from tests.registry.samples import write_sample
+
+    folder = tmp_path_factory.mktemp("sample") / "run"
+    write_sample(folder)
+    return folder
+
+
+@pytest.fixture
+def sample(shared_sample: Path, home: Path) -> Any:
+    """Runs of a home of their own."""
+    from tests.registry.samples import Sample
+
+    return Sample(shared_sample, home)

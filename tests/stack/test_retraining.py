@@ -62,14 +62,14 @@ def retrained(stack: Stack) -> Retrained:
     config = stack.home / "scheduled.yaml"
     config.write_text(CONFIG.format(home=stack.home / "run", bucket=BUCKET))
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "infra/prefect.yaml"]
-    done = subprocess.run(command, cwd=ROOT, env=environment(stack), capture_output=True, text=True, check=False)
+    setting = {**environment(stack), "LANDMARK_CONFIG": str(config)}
+    done = subprocess.run(command, cwd=ROOT, env=setting, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     with stack.prefect() as api:
         deployment = api.get("/deployments/name/retrain/landmark").json()
         place = f"/deployments/{deployment['id']}"
         wrong = api.post(f"{place}/create_flow_run", json={"parameters": {"parameters": {"config": 3}}})
         assert wrong.status_code in (409, 422), wrong.text
-        api.patch(place, json={"parameters": {"parameters": {"config": str(config)}}}).raise_for_status()
         soon = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
         rule = {"active": True, "schedule": {"interval": 86400, "anchor_date": soon}}
         api.post(f"{place}/schedules", json=[rule]).raise_for_status()
@@ -99,8 +99,10 @@ def test_a_worker_made_what_the_schedule_asked_for(stack: Stack, retrained: Retr
     with stack.prefect() as api:
         found_ones = api.post("/artifacts/filter", json={"artifacts": {"flow_run_id": {"any_": [retrained.run["id"]]}}}).json()
         tasks = api.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [retrained.run["id"]]}}}).json()
-    assert {row["type"] for row in found_ones} >= {"table", "markdown", "link"}
-    assert {"retrain-scheduled", "retrain-scheduled-gate", "retrain-scheduled-figures"} <= {row["key"] for row in found_ones}
+    keys = {row["key"]: row["type"] for row in found_ones}
+    assert keys["retrain-scheduled"] == keys["retrain-scheduled-report"] == "markdown"
+    assert keys["retrain-scheduled-gate"] == keys["retrain-scheduled-figures"] == "table"
+    assert "image" in keys.values()
     assert {row["name"] for row in tasks} >= {"catalog", "train", "register", "gate"}
 
 
