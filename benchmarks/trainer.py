@@ -63,13 +63,17 @@ def trainer_step(photos: Sequence[str], sha256: Sequence[str], batch: int, size:
 def _bare(network: Network, batch: int, size: int) -> Run:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8, generator=generator)
-    images, targets = network.normalise(pixels), torch.randint(0, CLASSES + 1, (batch,), generator=generator)
-    head = torch.nn.Linear(network.dim, CLASSES + 1, bias=False)
+    device = next(network.parameters()).device  # where the trainer moved it
+    images = network.normalise(pixels.to(device))
+    targets = torch.randint(0, CLASSES + 1, (batch,), generator=generator).to(device)
+    head = torch.nn.Linear(network.dim, CLASSES + 1, bias=False).to(device)
 
     def step() -> int:
         network.train()
         network.zero_grad(set_to_none=True)
         F.cross_entropy(head(network.tuned(images)), targets).backward()  # type: ignore[no-untyped-call]
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return batch
 
     return step

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from landmark.errors import UsageError
@@ -29,3 +32,23 @@ def pick_device(wanted: str = "auto") -> torch.device:
     if not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"device: no '{wanted}' here (GPUs found: {torch.cuda.device_count()}); give auto or cpu")
     return torch.device("cuda", device.index or 0)
+
+
+@contextlib.contextmanager
+def deterministic() -> Iterator[None]:
+    """Meanwhile GPUs compute the same each time, as the CPU does anyway: a training that goes on ends as if never broken off.
+
+    An operation that has no such way is done all the same, and PyTorch warns of it.
+    """
+    if not torch.cuda.is_available():
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.deterministic = cudnn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import os
 import signal
 import sys
@@ -65,6 +66,12 @@ def synchronise_batch_norm(module: M) -> M:
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.forward = _synchronised(layer)  # type: ignore[method-assign,assignment]
     return module
+
+
+def unsynchronised() -> dict[str, Any]:
+    """What tells data-parallel training to leave buffers alone: its name changed in PyTorch 2.13."""
+    known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+    return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
 
 
 def _synchronised(layer: nn.modules.batchnorm._BatchNorm) -> Callable[[Tensor], Tensor]:

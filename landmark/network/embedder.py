@@ -156,7 +156,9 @@ class Embedder:
         try:
             if before != self.threads:
                 torch.set_num_threads(self.threads)
-            with torch.backends.cudnn.flags(allow_tf32=False):
+            # What is not named here, it would set to other values than they have: cuDNN itself to off.
+            cudnn = torch.backends.cudnn
+            with cudnn.flags(enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=True, allow_tf32=False):
                 yield
         finally:
             if before != self.threads:

@@ -28,6 +28,7 @@ from landmark.network.row_file import RowFile
 from landmark.network.shards import Shards
 from landmark.photos.decode import MAX_BYTES, UnreadablePhoto, decode, resize
 from landmark.storage import StorageUnavailable, is_s3, read_bytes
+from landmark.storage.answers import check_answers
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class EmbeddingStore:
 
         Raises:
             LandmarkError: disk full, or shards by a newer version.
-            StorageUnavailable: S3 can't be reached.
+            StorageUnavailable: S3 can't be reached, or the photos' disk or mount does not answer.
         """
         if len(photos) != len(sha256):
             raise LandmarkError(f"embed_photos: {len(photos)} photos with {len(sha256)} sha256")
@@ -212,8 +213,13 @@ class EmbeddingStore:
             except StorageUnavailable:
                 raise
             except LandmarkError as error:
+                # A row that could not be read once must not stand in the output for good.
+                if isinstance(error.__cause__, OSError):
+                    check_answers(error.__cause__, photos[position], missing=True)
                 failed[position] = str(error)
             except Exception as error:  # one hostile photo must not end a run of millions
+                if isinstance(error, OSError):
+                    check_answers(error, photos[position], missing=True)
                 failed[position] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             else:
                 good.append(position)

@@ -16,6 +16,7 @@ import logging
 import os
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,10 @@ log = logging.getLogger(__name__)
 
 INPUT, OUTPUT = "photos", "embedding"
 _PREFIX = "network."
+MOST = 4
+"""Finished graphs that a process keeps: a retraining embeds, evaluates, registers and judges by the same few networks."""
 _templates: dict[str, bytes] = {}
+_built: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -66,6 +70,20 @@ def build_graph(network: Network, cache: str | Path | None = None) -> bytes:
         ImportError: onnx or onnxscript is not installed.
         Exception: whatever the exporter raises for a model that it can't take.
     """
+    key = (network.fingerprint, _architecture(network))
+    with _lock:
+        if key in _built:
+            _built.move_to_end(key)
+            return _built[key]
+    data = _build(network, cache)
+    with _lock:
+        _built[key] = data
+        while len(_built) > MOST:
+            _built.popitem(last=False)
+    return data
+
+
+def _build(network: Network, cache: str | Path | None) -> bytes:
     import onnx_ir
     from onnx_ir.passes.common import CommonSubexpressionEliminationPass, DeduplicateHashedInitializersPass
     from onnxscript import optimizer

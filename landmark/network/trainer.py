@@ -24,7 +24,8 @@ from landmark.errors import LandmarkError
 from landmark.network.augment import Pixels, TrainingPhotos, augmentation
 from landmark.network.checkpoint import Checkpoint
 from landmark.network.curriculum import Stage, resolve_stages, training_digest, training_table
-from landmark.network.distributed import barrier, broadcast, rank, synchronise_batch_norm, world_size
+from landmark.network.device import deterministic
+from landmark.network.distributed import barrier, broadcast, rank, synchronise_batch_norm, unsynchronised, world_size
 from landmark.network.learner import Learner, make_optimizer, rate_factor
 from landmark.network.network import Network
 from landmark.network.objectives import NON_LANDMARK, Centres, make_objective
@@ -49,7 +50,7 @@ class Trainer:
         self.fabric = Fabric(
             accelerator="auto",
             devices=processes if processes > 1 else 1,
-            strategy=DDPStrategy(forward_sync_buffers=False) if processes > 1 else "auto",
+            strategy=DDPStrategy(**unsynchronised()) if processes > 1 else "auto",
             precision=self.settings.precision,
         )
         self.fabric.launch()
@@ -66,6 +67,7 @@ class Trainer:
         else:
             self._run()
 
+    @deterministic()
     def _run(self) -> None:
         checkpoint = broadcast(Checkpoint.load(self.out / "checkpoint.pt", self.key) if rank() == 0 else None)
         learner: Learner | None = None

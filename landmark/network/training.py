@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from landmark.config import RunConfig
-from landmark.errors import LandmarkError
+from landmark.errors import LandmarkError, UsageError
 from landmark.network.curriculum import resolve_stages, training_digest
 from landmark.network.distributed import end_with_parent, rank, world_size
 from landmark.network.network import Network
@@ -41,7 +41,7 @@ def train(catalog: Catalog, config: RunConfig, out: Path, progress: Log | None =
         progress: called after each epoch (in rank 0) with the epoch's figures and the number of steps done.
 
     Raises:
-        UsageError: a stage that the catalog has no photos for, before any work.
+        UsageError: a stage that the catalog has no photos for, fewer GPUs than processes, before any work.
         LandmarkError: the loss is no longer finite, or a process of a data-parallel training failed.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,7 @@ def train(catalog: Catalog, config: RunConfig, out: Path, progress: Log | None =
     if finished is None:
         if config.training.devices > 1 and world_size() == 1:
             resolve_stages(catalog, config)
+            _check_gpus(config.training.devices)
             _launch(catalog, config, out)
         else:
             Trainer(catalog, config, out, key, progress).run()
@@ -81,6 +82,15 @@ def _finished(out: Path, key: str) -> Network | None:
     if marker.exists() and json.loads(marker.read_text())["key"] == key:
         return Network.load(out / "network")
     return None
+
+
+def _check_gpus(processes: int) -> None:
+    found = torch.cuda.device_count()
+    if 0 < found < processes:
+        raise UsageError(
+            f"training.devices {processes}: each process takes a GPU, and there are {found}; set it to {found}, or hide them "
+            "(CUDA_VISIBLE_DEVICES=) to train on the CPU"
+        )
 
 
 def _launch(catalog: Catalog, config: RunConfig, out: Path) -> None:

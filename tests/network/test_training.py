@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from landmark.config import RunConfig
-from landmark.errors import LandmarkError
+from landmark.errors import LandmarkError, UsageError
+from landmark.network.device import deterministic
 from landmark.network.network import Network
 from landmark.network.objectives import NON_LANDMARK
 from landmark.network.trainer import Trainer
@@ -136,6 +137,7 @@ def test_a_damaged_checkpoint_means_a_new_start(
     assert train(painted, config, tmp_path).fingerprint == network.fingerprint
 
 
+@pytest.mark.skipif(torch.cuda.device_count() == 1, reason="two processes need two GPUs, or none")
 def test_two_processes_train_as_one(painted: Catalog, tmp_path: Path) -> None:
     # Small steps: Adam's first ones follow the sign of a gradient, which float noise can turn where it is near zero.
     stages = [{**stage, "epochs": 1, "learning_rate": 1e-4} for stage in STAGES]
@@ -155,12 +157,31 @@ def test_two_processes_train_as_one(painted: Catalog, tmp_path: Path) -> None:
     assert (one * two).sum(1).min() > 0.999
 
 
+def test_more_processes_than_gpus_are_refused_before_any_starts(
+    painted: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match=r"training\.devices 2: each process takes a GPU, and there are 1; set it to 1, or"):
+        train(painted, run_config(devices=2), tmp_path)
+
+
+def test_on_a_gpu_each_operation_gives_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
+    seen = []
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        with deterministic():
+            seen.append((torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic))
+        assert (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic) == before
+    assert seen == [(True, True), before]
+
+
 def test_centres_lie_at_cluster_means_and_leave_non_landmarks_out(painted: Catalog, tmp_path: Path) -> None:
     trainer = Trainer(painted, run_config(), tmp_path, "key", None)
     learner = trainer._enter(0, trainer.stages[0], None)
     assert set(learner.centres.classes.tolist()) == {1, 2, 3, 4}
     assert NON_LANDMARK not in learner.centres.classes.tolist()
-    assert torch.allclose(learner.centres.vectors.norm(dim=1), torch.ones(len(learner.centres.vectors)), atol=1e-5)
+    assert learner.centres.vectors.norm(dim=1).tolist() == pytest.approx([1] * len(learner.centres.vectors), abs=1e-5)
 
 
 def test_a_loss_that_explodes_is_an_error_that_names_the_stage(painted: Catalog, tmp_path: Path) -> None:

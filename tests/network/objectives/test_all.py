@@ -145,7 +145,7 @@ def test_a_gpu_gives_the_same(name: LossName) -> None:
     results = []
     for device in ("cpu", "cuda"):
         objective = objective_of(name, **({"miner": "batch_all"} if METHODS[name].miner else {})).double().to(device)
-        embeddings = photos.to(device).requires_grad_()
+        embeddings = photos.clone().to(device).requires_grad_()
         loss = objective(embeddings, targets.to(device), rows.to(device))
         loss.backward()
         assert embeddings.grad is not None
