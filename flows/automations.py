@@ -1,4 +1,4 @@
-"""What Prefect's server must know besides the deployments: the work pool, and what to do with runs that fell silent.
+"""What Prefect's server must know besides the deployments: the work pool, and what to do with runs that fell silent or crashed.
 
 `python -m flows.automations` makes or updates them on the server that PREFECT_API_URL names; run again, it changes nothing.
 Importing this module imports Prefect.
@@ -6,17 +6,22 @@ Importing this module imports Prefect.
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+from landmark.errors import LandmarkError
 
 POOL = "landmark"
 SILENCE_SECONDS = 240
@@ -26,40 +31,110 @@ PENDING_SECONDS = 900
 """A run that a worker has taken and not begun for so long was lost with its worker."""
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
+KEPT = "Kept by the project: `python -m flows.automations` sets it right."
+RESTARTED = ("retrain", "refresh", "tag")
+"""Flows whose crashed runs begin again; each goes on from where it was."""
+
+SUBJECT = "landmark: {{ flow.name }} '{{ flow_run.name }}': crashed"
+BODY = (
+    "nothing is heard of it any more: its process or its worker was killed, or their machine was lost. Flow run "
+    "{{ flow_run.id }}. `landmark status` says what is champion; the same command goes on from where this one ended"
+)
 ANY = "prefect.flow-run.*"
 """Any sign of life. States are told by name in events, and a flow may give its last state a name of its own."""
 
 
-def silent_runs(seconds: int = SILENCE_SECONDS) -> AutomationCore:
+def silent_runs(seconds: int = SILENCE_SECONDS, tell: Sequence[ActionTypes] = ()) -> AutomationCore:
     """Marks a run Crashed whose heartbeats stop: its process and its worker were killed, or their machine was lost.
 
     That frees its deployment's concurrency slot as well.
 
     Args:
         seconds: how long it may be silent; longer than a server needs to come back, else runs that live are marked.
+        tell: what tells people (`telling`): no process is left that could run the flow's own hook.
     """
     return _crash(
         "landmark: runs that fell silent",
         after={HEARTBEAT},
         seconds=seconds,
         message=f"no heartbeat for {seconds} s: its process was killed, or its machine was lost",
+        tell=tell,
     )
 
 
-def lost_runs(seconds: int = PENDING_SECONDS) -> AutomationCore:
+def lost_runs(seconds: int = PENDING_SECONDS, tell: Sequence[ActionTypes] = ()) -> AutomationCore:
     """Marks a run Crashed that a worker took and never began; it would hold its deployment's slot for ever."""
     return _crash(
         "landmark: runs that never began",
         after={"prefect.flow-run.Pending"},
         seconds=seconds,
         message=f"taken by a worker and not begun within {seconds} s: the worker was lost",
+        tell=tell,
     )
 
 
-def _crash(name: str, after: set[str], seconds: int, message: str) -> AutomationCore:
+def crashed_runs(seconds: int = SILENCE_SECONDS, flows: Sequence[str] = RESTARTED) -> AutomationCore:
+    """Starts the deployment of a crashed run again, with the parameters of that run: a crash costs minutes, not a week.
+
+    A run that failed is not begun again, for it would fail again; nor is one that no deployment made. `flows.again.brake`
+    ends what is killed again and again.
+
+    Args:
+        seconds: as of `silent_runs`; a quarter of it is waited, so that the dead run's slot is free.
+        flows: names of the flows.
+    """
+    return AutomationCore(
+        name="landmark: crashed runs begin again",
+        description=KEPT,
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Crashed"},
+            match=ResourceSpecification({"prefect.resource.id": ANY}),
+            match_related=[
+                ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": list(flows)}),
+                ResourceSpecification({"prefect.resource.id": "prefect.deployment.*"}),
+            ],
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            RunDeployment(
+                source="inferred",
+                parameters={
+                    "__prefect_kind": "json",
+                    "value": {"__prefect_kind": "jinja", "template": "{{ flow_run.parameters | tojson }}"},
+                },
+                schedule_after=timedelta(seconds=seconds // 4),
+            )
+        ],
+    )
+
+
+def telling(block: str | None) -> list[ActionTypes]:
+    """What an automation does to tell people by a block `TYPE/NAME` on the server, as `flows.notice` does.
+
+    Raises:
+        LandmarkError: there is no such block.
+    """
+    if not block:
+        return []
+    kind, _, name = block.partition("/")
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_block_document_by_name(name=name, block_type_slug=kind, include_secrets=False)
+    except ObjectNotFound as error:
+        raise LandmarkError(f"LANDMARK_NOTIFY {block}: the server has no such block; make it, then give this again") from error
+    if kind == "webhook":
+        row = {"subject": SUBJECT, "body": BODY}
+        return [CallWebhook(block_document_id=found.id, payload=json.dumps(row))]
+    return [SendNotification(block_document_id=found.id, subject=SUBJECT, body=BODY)]
+
+
+def _crash(name: str, after: set[str], seconds: int, message: str, tell: Sequence[ActionTypes]) -> AutomationCore:
     return AutomationCore(
         name=name,
-        description="Kept by the project: `python -m flows.automations` sets it right.",
+        description=KEPT,
         trigger=EventTrigger(
             after=after,
             expect={ANY},
@@ -69,7 +144,7 @@ def _crash(name: str, after: set[str], seconds: int, message: str) -> Automation
             threshold=1,
             within=timedelta(seconds=seconds),
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message, force=True)],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message, force=True), *tell],
     )
 
 
@@ -110,12 +185,17 @@ def ensure_pool(client: SyncPrefectClient, name: str = POOL) -> None:
 
 
 def main() -> None:
-    """Set the server right; one line for each thing."""
+    """Set the server right; one line for each thing. A block that is not there yet is said, and does not stop the rest."""
+    tell: list[ActionTypes] = []
+    try:
+        tell = telling(os.environ.get("LANDMARK_NOTIFY"))
+    except LandmarkError as error:
+        print(f"nobody is told of runs that fell silent: {error}", file=sys.stderr)
     with get_client(sync_client=True) as client:
         ensure_pool(client)
     print(f"work pool {POOL}: there")
     seconds = int(os.environ.get("LANDMARK_SILENCE_SECONDS", SILENCE_SECONDS))
-    for automation in (silent_runs(seconds), lost_runs()):
+    for automation in (silent_runs(seconds, tell), lost_runs(tell=tell), crashed_runs(seconds)):
         print(f"{automation.name}: {ensure(automation)}")
 
 

@@ -45,5 +45,8 @@ def prepare(home: Path, *, verbose: bool = False) -> None:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "landmark",
     }
+    if os.environ.get("PREFECT_API_URL"):
+        # A server answers with 500 while its database is away: ask again for a minute. One's own has a full disk then.
+        settings["PREFECT_CLIENT_RETRY_EXTRA_CODES"] = "500,504"
     for name, value in settings.items():
         os.environ.setdefault(name, value)

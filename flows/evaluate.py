@@ -6,17 +6,16 @@ Import `flows.environment` and call `prepare` first; importing this module impor
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, task
-from prefect.tasks import exponential_backoff
 
 from flows import artifacts
+from flows.again import AGAIN, TOO_LONG, persist, said_plainly
 from flows.names import by_out
 from flows.notice import tell
 from flows.parameters import EvaluateParameters
-from flows.tasks import TOO_LONG, TRIES, may_go_better
 from landmark.commands import evaluate_model
 from landmark.errors import LandmarkError
 from landmark.home import default_home
@@ -45,6 +44,10 @@ def evaluate(parameters: EvaluateParameters) -> dict[str, float]:
     Raises:
         LandmarkError: recognizer or catalog cannot be read, or it took too long.
     """
+    return persist(partial(_evaluate, parameters))
+
+
+def _evaluate(parameters: EvaluateParameters) -> dict[str, float]:
     home = Path(parameters.home).resolve() if parameters.home else default_home()
     use_home(str(home))
     logging.getLogger("landmark").setLevel(logging.INFO)
@@ -63,26 +66,18 @@ def evaluate(parameters: EvaluateParameters) -> dict[str, float]:
     return metrics
 
 
-_again: dict[str, Any] = {
-    "retries": TRIES - 1,
-    "retry_delay_seconds": exponential_backoff(backoff_factor=4),
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": may_go_better,
-    "persist_result": False,
-    "log_prints": False,
-}
-
-
-@task(name="measure", tags=["landmark"], **_again)
+@task(name="measure", tags=["landmark"], persist_result=False, **AGAIN)
 def measure(parameters: EvaluateParameters, home: Path) -> dict[str, float]:
     """Measure."""
-    return evaluate_model(parameters.model, parameters.catalog, Path(parameters.out), home)
+    with said_plainly():
+        return evaluate_model(parameters.model, parameters.catalog, Path(parameters.out), home)
 
 
-@task(name="record", tags=["landmark"], **_again)
+@task(name="record", tags=["landmark"], persist_result=False, **AGAIN)
 def record(parameters: EvaluateParameters, home: Path, metrics: dict[str, float]) -> str:
     """Keep the figures in MLflow."""
     from landmark.registry.evaluated import log_evaluation
 
     files = [Path(parameters.out) / name for name in ("metrics.json", "report.html")]
-    return log_evaluation(home, parameters.model, parameters.catalog, metrics, files)
+    with said_plainly():
+        return log_evaluation(home, parameters.model, parameters.catalog, metrics, files)

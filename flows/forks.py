@@ -22,5 +22,7 @@ def _of_prefect(hook: object) -> bool:
     return str(getattr(function, "__module__", "")).startswith("prefect.")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+def mend() -> None:
+    """Have every child that is forked from now on forget them."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)

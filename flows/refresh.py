@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.again import persist
 from flows.names import by_config
 from flows.notice import tell
 from flows.parameters import RefreshParameters
@@ -38,5 +39,8 @@ def refresh(parameters: RefreshParameters) -> Any:
     """
     from landmark.registry.adopt import refreshed
 
-    config = load_config(parameters.config, list(parameters.overrides))
-    return work("refresh", refreshed(config, parameters.model), parameters.step_hours)
+    def body() -> Any:
+        config = load_config(parameters.config, list(parameters.overrides))
+        return work("refresh", refreshed(config, parameters.model), parameters.step_hours)
+
+    return persist(body)

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.again import persist
 from flows.names import by_config
 from flows.notice import tell
 from flows.parameters import RetrainParameters
@@ -37,4 +38,8 @@ def retrain(parameters: RetrainParameters) -> Any:
     Raises:
         LandmarkError: another process makes the same run, or a step failed.
     """
-    return work("retrain", load_config(parameters.config, list(parameters.overrides)), parameters.step_hours)
+
+    def body() -> Any:
+        return work("retrain", load_config(parameters.config, list(parameters.overrides)), parameters.step_hours)
+
+    return persist(body)

@@ -6,19 +6,20 @@ Import `flows.environment` and call `prepare` first; importing this module impor
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.tasks import exponential_backoff
 
 from flows import artifacts
+from flows.again import AGAIN, TOO_LONG, brake, persist, said_plainly
 from flows.names import by_out
 from flows.notice import tell
 from flows.parameters import TagParameters
-from flows.tasks import TOO_LONG, TRIES, may_go_better
 from landmark.cache import content_key
 from landmark.errors import LandmarkError
 from landmark.home import default_home
@@ -30,6 +31,9 @@ log = logging.getLogger("landmark.flow")
 
 DEPLOYMENT = "landmark"
 """Name of the deployments of `refresh` and `retrain` that drift may start."""
+
+COOL_DOWN = timedelta(hours=24)
+"""How long drift of one collection does not ask for the same flow again."""
 
 
 @flow(
@@ -47,47 +51,53 @@ def tag(parameters: TagParameters) -> dict[str, Any]:
         parameters: see `TagParameters`.
 
     Returns:
-        tags (see `TagResult`), drift (see `DriftReport`), started (the flow that was started; None).
+        tags (see `TagResult`), drift (see `DriftReport`), asked_for (the flow whose deployment was asked for a run; None).
+        Whether that runs is its deployment's business: one that goes on already makes it needless, and it is cancelled.
 
     Raises:
         LandmarkError: no such collection or recognizer, another process tags into the same folder, or it took too long.
     """
+    return persist(partial(_tag, parameters))
+
+
+def _tag(parameters: TagParameters) -> dict[str, Any]:
     home = Path(parameters.home).resolve() if parameters.home else default_home()
     use_home(str(home))
     logging.getLogger("landmark").setLevel(logging.INFO)
     guard_handlers("landmark", "prefect", "prefect.flow_runs", "prefect.task_runs")
     out = Path(parameters.out).absolute()
-    with Journal(home).attempt("tag", out.name, model=parameters.model) as note:
+    journal = Journal(home)
+    brake(journal, "tag", out.name)
+    with journal.attempt("tag", out.name, model=parameters.model, out=str(out)) as note:
         try:
             tagged = tag_photos.with_options(timeout_seconds=parameters.hours * 3600)(parameters, home)
         except TOO_LONG as error:
             raise LandmarkError(f"tag: ended after {parameters.hours:g} hours; allow more by `hours`") from error
         found = check_drift(parameters)
-        started = start(found["action"], parameters.config, found)
+        asked_for = None
+        if found["action"] == "none" or not cools_down(journal, found["action"], out):
+            asked_for = start(found["action"], parameters.config, found)
         note.facts = {name: tagged[name] for name in ("photos", "tagged", "unreadable", "read", "model")}
-        note.facts |= {"drift": found["action"], "started": started}
+        note.facts |= {"drift": found["action"], "asked_for": asked_for}
         note.outcome = "done" if tagged["changed"] else "unchanged"
     show(out, tagged, found)
-    return {"tags": tagged, "drift": found, "started": started}
+    return {"tags": tagged, "drift": found, "asked_for": asked_for}
 
 
 @task(
     name="tag_photos",
     tags=["landmark"],
-    retries=TRIES - 1,
-    retry_delay_seconds=exponential_backoff(backoff_factor=4),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=may_go_better,
     persist_result=False,
-    log_prints=False,
+    **AGAIN,
 )
 def tag_photos(parameters: TagParameters, home: Path) -> dict[str, Any]:
     """Tag; a try after a failed one goes on where that was."""
     from landmark.tag_command import pinned
     from landmark.tagging.job import tag as run
 
-    uri, label = pinned(parameters.model, home)
-    return run(parameters.photos, uri, parameters.out, home, label=label, progress=False).to_json()
+    with said_plainly():
+        uri, label = pinned(parameters.model, home)
+        return run(parameters.photos, uri, parameters.out, home, label=label, progress=False).to_json()
 
 
 @task(name="check_drift", tags=["landmark"], persist_result=False, log_prints=False)
@@ -95,11 +105,24 @@ def check_drift(parameters: TagParameters) -> dict[str, Any]:
     """Compare what was tagged with what was tagged when all was well."""
     from landmark.tagging.drift import check
 
-    return check(parameters.out, None, parameters.drift).to_json()
+    with said_plainly():
+        return check(parameters.out, None, parameters.drift).to_json()
+
+
+def cools_down(journal: Journal, action: str, out: Path) -> bool:
+    """Whether the same was asked for because of the same output folder within a day: what it changes is not tagged yet."""
+    now = datetime.now(UTC)
+    for attempt in journal.attempts():
+        if (attempt.flow, attempt.facts.get("out"), attempt.facts.get("asked_for")) != ("tag", str(out), action):
+            continue
+        if abs(now - datetime.fromisoformat(attempt.begun)) < COOL_DOWN:
+            log.info("drift: %s was asked for at %s; it is asked for once a day at most", action, attempt.begun)
+            return True
+    return False
 
 
 def start(action: str, config: str | None, report: dict[str, Any]) -> str | None:
-    """Start the deployment that drift asks for; once for one report, however often this is asked.
+    """Ask for a run of the deployment that drift advises; once for one report, however often this is called.
 
     Args:
         action: none, refresh or retrain.
@@ -107,7 +130,7 @@ def start(action: str, config: str | None, report: dict[str, Any]) -> str | None
         report: the drift report.
 
     Returns:
-        The flow that was started, or None.
+        The flow that was asked for, or None.
     """
     if action == "none":
         return None
@@ -128,7 +151,7 @@ def start(action: str, config: str | None, report: dict[str, Any]) -> str | None
             "drift: %s is advised, but there is no deployment %s/%s; see infra/prefect.yaml", action, action, DEPLOYMENT
         )
         return None
-    log.info("drift: %s was started because of %s", action, ", ".join(report["because"]))
+    log.info("drift: %s was asked for because of %s", action, ", ".join(report["because"]))
     return action
 
 

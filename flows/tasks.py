@@ -5,60 +5,25 @@ Import `flows.environment` and call `prepare` first; importing this module impor
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
 from typing import Any
 
-import httpx
-import requests
 from prefect import task
 from prefect.cache_policies import CacheKeyFnPolicy
-from prefect.flow_engine import FlowRunTimeoutError
-from prefect.task_engine import TaskRunTimeoutError
-from prefect.tasks import exponential_backoff
 
+from flows.again import AGAIN, TOO_LONG, said_plainly
+from flows.again import may_go_better as may_go_better
+from flows.forks import mend
 from landmark.errors import LandmarkError
 from landmark.run import Log, Run, Step
-from landmark.storage import StorageUnavailable
 
-log = logging.getLogger("landmark.flow")
-
-TRANSIENT = (
-    ConnectionError,
-    TimeoutError,
-    InterruptedError,
-    BlockingIOError,
-    StorageUnavailable,
-    requests.exceptions.ConnectionError,
-    requests.exceptions.Timeout,
-    httpx.TransportError,
-    BrokenExecutor,
-)
-"""What may go better a few seconds later, itself or as the cause of another error; anything else fails the same way again."""
-CHILD_GONE = "DataLoader worker"
-"""How torch's error begins when a process that loads photos was killed, say by the machine for want of memory."""
-TOO_LONG = (TaskRunTimeoutError, FlowRunTimeoutError)
-TRIES = 5
+mend()
 
 
 def step_key(context: Any, arguments: dict[str, Any]) -> str:
     """The step's own key; Prefect's keys for inputs alone collide between tasks."""
     return f"{arguments['step'].name}-{arguments['key']}"
-
-
-def may_go_better(task: Any, task_run: Any, state: Any) -> bool:
-    """Whether a failed step is tried again."""
-    error = state.result(raise_on_failure=False)
-    seen = 0
-    while isinstance(error, BaseException) and seen < 10:
-        if isinstance(error, TOO_LONG):
-            return False
-        if isinstance(error, TRANSIENT) or str(error).startswith(CHILD_GONE):
-            return True
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return False
 
 
 def perform(run: Run, figures: Callable[[Step], Log | None], hours: float, after: Callable[[Step], None]) -> None:
@@ -95,13 +60,10 @@ def perform(run: Run, figures: Callable[[Step], Log | None], hours: float, after
     cache_policy=CacheKeyFnPolicy(cache_key_fn=step_key),
     persist_result=True,
     result_serializer="json",
-    retries=TRIES - 1,
-    retry_delay_seconds=exponential_backoff(backoff_factor=4),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=may_go_better,
-    log_prints=False,
+    **AGAIN,
 )
 def step_task(run: Run, step: Step, key: str, figures: Log | None) -> dict[str, Any]:
     """Do one step of a run; what it returns is a manifest, not the output."""
-    output = run.perform(step, figures)
+    with said_plainly():
+        output = run.perform(step, figures)
     return {"folder": str(output.folder), "key": key, "digest": output.digest, "facts": output.facts}

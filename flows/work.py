@@ -14,6 +14,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Crashed
 
 from flows import artifacts
+from flows.again import brake
 from flows.plan import plan
 from flows.summary import checks, figures, markdown, steps, summary
 from flows.tasks import perform
@@ -31,7 +32,7 @@ from landmark.steps.preflight import check_catalog
 log = logging.getLogger("landmark.flow")
 
 MOST_BROKEN = 50
-"""Killed attempts, latest first, whose flow runs are looked after."""
+"""Attempts that have ended, the latest, whose flow runs are looked after."""
 
 
 def work(flow: str, config: RunConfig, hours: float) -> Any:
@@ -53,6 +54,7 @@ def work(flow: str, config: RunConfig, hours: float) -> Any:
     guard_handlers("landmark", "prefect", "prefect.flow_runs", "prefect.task_runs")
     run = Run(config, plan(config))
     journal = Journal(run.home)
+    brake(journal, flow, config.name)
     with run.lock(), journal.attempt(flow, config.name, prefect=str(_own_id() or "")) as note:
         end_broken_runs(journal, config.name)
         if run.look() is None:
@@ -112,7 +114,7 @@ def _prune(run: Run, note: Note) -> None:
     if run.config.retention_days is None:
         return
     try:
-        gone = prune(run.home, run.config.retention_days)
+        gone = prune(run.home, run.config.retention_days, own=run.config.name)
     except (LandmarkError, OSError) as error:
         log.warning("prune: %s", error)
         return
@@ -123,8 +125,9 @@ def _prune(run: Run, note: Note) -> None:
 
 def end_broken_runs(journal: Journal, name: str) -> None:
     """Mark flow runs of a run as crashed that say they are running, and whose processes the journal knows to be gone."""
-    killed = [attempt for attempt in journal.attempts() if attempt.run == name and attempt.outcome == "killed"]
-    ids = [attempt.facts["prefect"] for attempt in killed[-MOST_BROKEN:] if attempt.facts.get("prefect")]
+    # Also of those that had written down their end, and were killed before Prefect knew of it.
+    ended = [attempt for attempt in journal.attempts() if attempt.run == name and attempt.outcome != "running"]
+    ids = [attempt.facts["prefect"] for attempt in ended[-MOST_BROKEN:] if attempt.facts.get("prefect")]
     if not ids:
         return
     unfinished = {"id": {"any_": ids}, "state": {"type": {"any_": [StateType.RUNNING, StateType.PENDING]}}}

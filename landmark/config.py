@@ -44,6 +44,12 @@ class DataConfig(Settings):
         6, description="perceptual hashes at most this far apart are near-duplicates [bits of 64]"
     )
 
+    max_shrink: Fraction = Field(
+        0.2,
+        description="largest share of the photos of the run's last published catalog that may be gone (or unreadable now) "
+        "before the run refuses, for a source may be half mounted [share]; 1: off",
+    )
+
     @model_validator(mode="after")
     def _sources(self) -> Self:
         if self.format in ("folder", "gldv2", "catalog") and self.source is None:
@@ -175,6 +181,9 @@ class RegistryConfig(Settings):
     model: str = Field("landmark", description="name of the registered model")
     tracking_uri: str | None = Field(None, description="MLflow tracking URI; None: SQLite under the home folder")
     enabled: bool = Field(True, description="track in MLflow and register the recognizer")
+    keep_versions: Annotated[int, Field(ge=1)] | None = Field(
+        20, description="latest versions, and latest champions, that are kept beside those with an alias [count]; None: all"
+    )
     gate: GateConfig = Field(default_factory=GateConfig, description="what a new version must be to become champion")
 
     @field_validator("tracking_uri")
@@ -193,6 +202,10 @@ class SourcedConfig(Settings):
     network: NetworkConfig = Field(default_factory=NetworkConfig)
 
 
+REFRESH = "-refresh"
+"""How the name of a refresh's run ends: the run of `photos` is refreshed as `photos-refresh`."""
+
+
 class RunConfig(SourcedConfig):
     """One run of `landmark retrain`."""
 
@@ -207,7 +220,10 @@ class RunConfig(SourcedConfig):
         None, description="folder of a recognizer whose network is taken over, so that nothing is trained (set by `refresh`)"
     )
     publish: str | None = Field(
-        None, description="folder or s3:// prefix that the run's artefacts are copied to, each as a whole; None: nowhere else"
+        None,
+        description="folder or s3:// prefix that the run's artefacts are copied to, each as a whole, once the gate has made "
+        "them champion (or where `registry.enabled` is off); what it refuses, and what people promote by hand, is not "
+        "copied. Runs may share it: the version promoted last stays. None: nowhere else",
     )
     cleaning: CleaningConfig = Field(default_factory=CleaningConfig)
     training: TrainingConfig
@@ -217,3 +233,12 @@ class RunConfig(SourcedConfig):
     metadata: MetadataConfig = Field(default_factory=MetadataConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     registry: RegistryConfig = Field(default_factory=RegistryConfig)
+
+    @model_validator(mode="after")
+    def _own_name(self) -> Self:
+        if self.name.endswith(REFRESH) and self.base is None:
+            raise ValueError(
+                f"name '{self.name}': names that end in '{REFRESH}' are those of refreshes (this one of "
+                f"'{self.name.removesuffix(REFRESH)}'); choose another name"
+            )
+        return self

@@ -3,14 +3,20 @@
 Both recognizers decide on the same test photos in the same process, and each photo is compared with itself. Near-duplicates
 are not independent: a near-duplicate group counts once in a test, and is drawn as a whole by the bootstrap.
 
-- **Specificity must be shown not to be worse.** The challenger passes if it wrongly tags at most `specificity_margin` of the
-  photos that the champion left alone (whatever it mends elsewhere), or if the test at level `alpha` excludes a net loss of
-  more than the margin. Who must prove something is the challenger: with few photos, one that merely may be as good stays out.
+- **Specificity must be shown not to be worse.** The challenger passes if the test at level `alpha` excludes a net loss of
+  `specificity_margin` or more (Tango's score test, or the bootstrap's interval). Who must prove something is the challenger.
+  Where there are too few photos for that even if none were lost (fewer than 268 at 1 % and 5 %), nothing may be lost at all,
+  and below `specificity_photos` nothing passes.
 - **Sensitivity must not be lower**: the net loss on the photos of landmarks that both know is at most `sensitivity_drop`
   as observed (0: better or equal), and no loss at all is significant at level `alpha`.
-- **No landmark is given up**: see `landmark_drop`, `landmark_photos`, `landmark_alpha`, `may_lose`.
+- **No landmark is given up**: see `landmark_drop`, `landmark_photos`, `landmark_alpha`, `may_lose`. None may lose all of two or
+  more photos, and those with few photos are also tested together.
+- **The anchor holds the line.** Many small steps, each within its margin, would lead anywhere. So the same photos are also
+  decided by the anchor: the version that a person promoted last, or the first champion. Against it specificity may be lower
+  by `anchor_drop` at most, sensitivity not at all, and no landmark given up. A promotion by hand moves it.
 - **Size and speed** stay within their bounds.
-- **Bounds that need no rival**: `min_sensitivity`, `min_specificity`. The first version of a model has none but these.
+- **Bounds that need no rival**: `min_sensitivity`, `min_specificity`, and a specificity that is shown to lie below what was
+  calibrated for, by more than `target_tolerance`, refuses. The first version of a model has none but these.
 """
 
 from __future__ import annotations
@@ -33,13 +39,19 @@ class GateConfig(Settings):
     )
     test: Literal["mcnemar", "bootstrap"] = Field(
         "mcnemar",
-        description="paired test: 'mcnemar' (exact, a near-duplicate group counts once) or 'bootstrap' (groups redrawn)",
+        description="paired test: 'mcnemar' (score and exact; near-duplicates count once) or 'bootstrap' (groups redrawn)",
     )
     alpha: Level = Field(0.05, description="level of the one-sided tests of sensitivity and specificity [probability]")
     resamples: Annotated[int, Field(ge=200)] = Field(2000, description="resamples of the bootstrap [count]")
     seed: int = Field(0, description="seed of the bootstrap and of the choice of timed photos")
     specificity_margin: Fraction = Field(
         0.01, description="largest net loss of specificity that is no loss [share of the non-landmark photos]"
+    )
+    specificity_photos: Positive = Field(
+        50, description="fewest non-landmark test photos, near-duplicates counted once, on which specificity is judged [count]"
+    )
+    anchor_drop: Fraction = Field(
+        0.01, description="largest loss of specificity against the anchor, as observed [share of the non-landmark photos]"
     )
     sensitivity_drop: Fraction = Field(
         0.0,
@@ -65,6 +77,9 @@ class GateConfig(Settings):
     )
     timed_photos: Positive = Field(32, description="test photos whose recognition is timed [count]")
     timed_rounds: Positive = Field(5, description="rounds of timing, the two recognizers in turns [count]")
+    target_tolerance: Fraction | None = Field(
+        0.01, description="specificity may lie so far below `calibration.specificity` [share]; None: no bound"
+    )
     min_sensitivity: Fraction | None = Field(
         None, description="sensitivity that every champion must have [share]; None: no bound"
     )

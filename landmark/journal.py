@@ -109,6 +109,14 @@ class Journal:
 
     def attempts(self) -> list[Attempt]:
         """All attempts that the journal knows, oldest first (by their order in it, whatever the clock did)."""
+        found = self._read()
+        gone = {key for key, attempt in found.items() if attempt.outcome == "running" and not self._runs(key)}
+        if gone:
+            # One that ended since the file was read has said so before it let its lock go.
+            found = {key: attempt for key, attempt in self._read().items() if key in found}
+        return [_killed(attempt) if key in gone and attempt.outcome == "running" else attempt for key, attempt in found.items()]
+
+    def _read(self) -> dict[str, Attempt]:
         found: dict[str, Attempt] = {}
         for row in self._rows():
             key = str(row.get("id"))
@@ -127,10 +135,7 @@ class Journal:
                     str(row.get("why", "")),
                     {**before.facts, **facts},
                 )
-        return [
-            attempt if attempt.outcome != "running" or self._runs(attempt.id) else _killed(attempt)
-            for attempt in found.values()
-        ]
+        return found
 
     def _lock(self, key: str) -> Path:
         return self.home / "locks" / f"attempt-{key}.lock"

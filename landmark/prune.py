@@ -10,10 +10,12 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from landmark.cache import MANIFEST, locked
 from landmark.errors import LandmarkError
@@ -46,21 +48,27 @@ class Pruned:
         return asdict(self)
 
 
-def prune(home: Path, days: float, dry_run: bool = False) -> list[Pruned]:
+def prune(home: Path, days: float, dry_run: bool = False, own: str | None = None) -> list[Pruned]:
     """Delete what was not used for long and no run stands on.
+
+    While a run is being made, nobody can tell what it will stand on: then only what killed writes left is looked at.
 
     Args:
         home: the home folder.
         days: how long something unused is kept [days].
         dry_run: delete nothing.
+        own: name of the run that the caller makes, and has published.
 
     Returns:
         What was deleted, or would be; what another process works on is passed over.
     """
     home = Path(home).resolve()
+    busy = _being_made(home, own)
+    if busy:
+        log.info("prune: run '%s' is being made, so outputs of steps and downloads stay", busy[0])
     keys, fingerprints = _kept(home)
     found = []
-    for path in _candidates(home, keys, fingerprints):
+    for path in _candidates(home, () if busy else KINDS, keys, fingerprints):
         age = (time.time() - _used(path)) / DAY
         limit = LEFT_DAYS if path.name.startswith(".") else days
         if age < limit:
@@ -76,8 +84,10 @@ def _kept(home: Path) -> tuple[set[str], set[str]]:
     names: set[str] = set()
     for record in (home / "runs").glob(f"*/{RECORD}"):
         try:
-            steps = json.loads(record.read_text(encoding="utf-8"))["steps"]
-            names |= {f"{step}-{output['key'][:16]}" for step, output in steps.items()}
+            row = json.loads(record.read_text(encoding="utf-8"))
+            # `gathering`: what a run that is being published, or was killed in it, will stand on.
+            for steps in (row["steps"], row.get("gathering") or {}):
+                names |= {f"{step}-{output['key'][:16]}" for step, output in steps.items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
             # Not knowing what a run stands on, nothing of its steps may go.
             raise LandmarkError(
@@ -92,8 +102,23 @@ def _kept(home: Path) -> tuple[set[str], set[str]]:
     return names, fingerprints
 
 
-def _candidates(home: Path, keys: set[str], fingerprints: set[str]) -> Iterator[Path]:
-    for kind in KINDS:
+def _being_made(home: Path, own: str | None) -> list[str]:
+    """Names of the runs whose locks are held, but for the caller's own."""
+    held = []
+    for file in sorted((home / "locks").glob("run-*.lock")):
+        name = file.stem.removeprefix("run-")
+        if name == own:
+            continue
+        try:
+            with FileLock(file, timeout=0):
+                pass
+        except OSError:  # held by another (filelock's Timeout is one), or not to be opened: not known to be free
+            held.append(name)
+    return held
+
+
+def _candidates(home: Path, kinds: Sequence[str], keys: set[str], fingerprints: set[str]) -> Iterator[Path]:
+    for kind in kinds:
         for path in sorted((home / kind).glob("*")) if (home / kind).is_dir() else ():
             if not path.is_dir() or path.is_symlink():
                 continue

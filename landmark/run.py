@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import yaml
 
 from landmark.cache import MANIFEST, Output, StepCache, content_key, locked
 from landmark.config import RunConfig
-from landmark.errors import LandmarkError, UsageError
+from landmark.errors import LandmarkError
+from landmark.fingerprint import fingerprint as fingerprint
 from landmark.storage import (
     atomic_file,
     atomic_folder,
@@ -29,15 +31,20 @@ from landmark.storage import (
     is_s3,
     join,
     put_file,
-    s3_versions,
+    read_json,
     sha256_file,
     upload_folder,
+    write_bytes,
     write_json,
 )
 
 log = logging.getLogger(__name__)
 
 RECORD = "run.json"
+COPIED = "published.json"
+"""Which version a `publish` place holds, written there when it is whole."""
+GLANCE = 0.5
+"""Others take a run's lock for a moment, to see whether it is being made (`landmark.prune`) [s]."""
 Log = Callable[[dict[str, float], int], None]
 
 
@@ -122,7 +129,16 @@ class Run:
         """
         file = self.home / "locks" / f"run-{self.config.name}.lock"
         refuse = f"run '{self.config.name}': another process is making it (lock {file}); wait for it, or choose another name"
-        with locked(file, refuse=refuse):
+        with ExitStack() as stack:
+            deadline = time.monotonic() + GLANCE
+            while True:
+                try:
+                    stack.enter_context(locked(file, refuse=refuse))
+                    break
+                except LandmarkError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(GLANCE / 10)
             yield
 
     def key(self, step: Step) -> str:
@@ -173,9 +189,10 @@ class Run:
         return output
 
     def publish(self, artefacts: Mapping[str, str]) -> None:
-        """Copy final artefacts into the run's folder, and from there to the config's `publish`, if it has one.
+        """Copy final artefacts into the run's folder, and from there to the config's `publish`, if they may go live.
 
         Each is copied as a whole: an earlier one stays until the new one is complete. What is there already is left alone.
+        What the gate did not promote is copied nowhere else, nor is what an earlier run left once a later version lies there.
 
         Args:
             artefacts: name in the run's folder -> `step/path` of a file or folder of a step's output.
@@ -186,17 +203,19 @@ class Run:
         """
         if not self._is_gathered(artefacts):
             self._gather(artefacts)
-        if self.config.publish is not None and not self._is_copied():
-            self._copy(artefacts, self.config.publish)
+        if self.config.publish is None or self._is_settled():
+            return
+        place = join(self.config.publish)
+        if self._may_go_live(place):
+            self._copy(artefacts, place)
+        else:
+            log.info("publish: nothing is copied to %s: it is for what the gate promoted last", place)
+            self._record(kept_from=place)
 
     def _gather(self, artefacts: Mapping[str, str]) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / RECORD).unlink(missing_ok=True)
-        except OSError as error:
-            raise LandmarkError(
-                f"{self.folder}: cannot be written ({error.strerror}); mend the folder's permissions"
-            ) from error
+        before = self._recorded("steps")
+        # Killed on the way, neither what the run stood on nor what it will stand on may be pruned.
+        self._write({"steps": before if isinstance(before, dict) else {}, "gathering": self.record()})
         for name, place in artefacts.items():
             step, _, path = place.partition("/")
             source = self.outputs[step].folder / path
@@ -208,7 +227,26 @@ class Run:
                     shutil.copyfile(source, file)
         with atomic_file(self.folder / "config.yaml") as file:
             file.write_text(yaml.safe_dump(self.config.model_dump(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-        write_json(self.folder / RECORD, {"name": self.config.name, "steps": self.record()})
+        self._record()
+
+    def _record(self, **facts: str) -> None:
+        self._write({"steps": self.record(), **facts})
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        write_json(self.folder / RECORD, {"name": self.config.name, **row})
+
+    def _may_go_live(self, place: str) -> bool:
+        """Whether the gate promoted this version, now or when it was made, and no later one lies at the place."""
+        gate = self.outputs.get("gate")
+        if gate is None:
+            return True
+        if not gate.facts.get("promoted"):
+            return False
+        file = join(place, COPIED)
+        last = read_json(file) if "gate" not in self.ran and exists(file) else None
+        if last is None or last["model"] != self.config.registry.model:
+            return True
+        return int(last["version"]) <= int(self.outputs["register"].facts["version"])
 
     def _copy(self, artefacts: Mapping[str, str], place: str) -> None:
         for name in artefacts:
@@ -222,7 +260,13 @@ class Run:
             elif not exists(target) or sha256_file(target) != sha256_file(source):
                 with atomic_file(Path(target)) as file:
                     shutil.copyfile(source, file)
-        write_json(self.folder / RECORD, {"name": self.config.name, "steps": self.record(), "published": join(place)})
+        if "gate" in self.outputs:
+            facts = self.outputs["register"].facts
+            row = {"run": self.config.name, "model": self.config.registry.model, "version": facts["version"]}
+            last = join(place, COPIED)
+            if not exists(last) or read_json(last) != row:
+                write_bytes(last, (json.dumps(row, sort_keys=True) + "\n").encode())
+        self._record(published=place)
 
     def record(self) -> dict[str, dict[str, Any]]:
         """What stands in run.json of each step that is done."""
@@ -232,64 +276,24 @@ class Run:
         }
 
     def is_published(self, artefacts: Mapping[str, str]) -> bool:
-        """Whether the run's folder, and the config's `publish`, hold the artefacts of the outputs as they are now.
+        """Whether the run's folder, and the config's `publish` if they may go there, hold the artefacts of the outputs now.
 
         Of `publish` the run's own record is asked, so that it need not be reached.
         """
-        return self._is_gathered(artefacts) and (self.config.publish is None or self._is_copied())
+        return self._is_gathered(artefacts) and (self.config.publish is None or self._is_settled())
 
     def _is_gathered(self, artefacts: Mapping[str, str]) -> bool:
-        return self._recorded("steps") == self.record() and all((self.folder / name).exists() for name in artefacts)
+        if self._recorded("steps") != self.record() or self._recorded("gathering") is not None:
+            return False
+        return all((self.folder / name).exists() for name in artefacts)
 
-    def _is_copied(self) -> bool:
-        return self.config.publish is not None and self._recorded("published") == join(self.config.publish)
+    def _is_settled(self) -> bool:
+        """Whether the artefacts were copied to `publish`, or it was settled that they are not."""
+        assert self.config.publish is not None
+        return join(self.config.publish) in (self._recorded("published"), self._recorded("kept_from"))
 
     def _recorded(self, key: str) -> Any:
         try:
             return json.loads((self.folder / RECORD).read_text(encoding="utf-8"))[key]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-
-def fingerprint(places: Mapping[str, str | None]) -> str:
-    """A quick stand-in for the content of folders and files: names, sizes and times of change, nothing read.
-
-    A mere touch changes it; what is then read again decides whether anything really changed. Of a bucket (`s3://`) it
-    takes the objects' ETags.
-
-    Args:
-        places: config key -> folder or file.
-
-    Raises:
-        UsageError: a place does not exist; names its key.
-    """
-    rows: list[Any] = []
-    for key, place in places.items():
-        if place is None:
-            continue
-        if "://" in place:
-            rows.extend(s3_versions(place))
-            continue
-        root = Path(place)
-        if root.is_dir():
-            rows.extend(_listing(root))
-        elif root.exists():
-            status = root.stat()
-            rows.append([place, status.st_size, status.st_mtime_ns])
-        else:
-            raise UsageError(f"{key}: {place} does not exist; paths in a config are relative to the config file's folder")
-    return content_key({"rows": rows})
-
-
-def _listing(root: Path) -> Iterator[list[Any]]:
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        for name in sorted(files):
-            # A Path for each of a million photos takes seconds.
-            file = os.path.join(folder, name)  # noqa: PTH118
-            try:
-                status = os.stat(file)  # noqa: PTH116
-            except OSError:
-                yield [file, None, None]
-            else:
-                yield [file, status.st_size, status.st_mtime_ns]

@@ -11,6 +11,7 @@ _NAMES = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|AUTH_STRING|ACCESS_KEY|CREDEN
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/@'\"]+@")
 _SIGNED = re.compile(r"(?P<name>X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s'\"]+", re.IGNORECASE)
 _SHORTEST = 6
+_TRACEBACK = logging.Formatter()
 
 
 def scrub(text: str) -> str:
@@ -50,8 +51,16 @@ class ScrubbingFilter(logging.Filter):
     """A handler's filter after which a record, whoever formats it, holds no secret."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, scrubbed."""
+        """Let every record pass, scrubbed, its traceback too."""
         record.msg, record.args = scrub(record.getMessage()), ()
+        if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
+            record.exc_text = _TRACEBACK.formatException(record.exc_info)
+        # An exception itself cannot be scrubbed, and whoever formats the record next would read it again.
+        record.exc_info = None
+        if record.exc_text:
+            record.exc_text = scrub(record.exc_text)
+        if record.stack_info:
+            record.stack_info = scrub(record.stack_info)
         return True
 
 

@@ -133,7 +133,13 @@ def _table(servers: Servers) -> Table:
     )
     for column in ("service", "state", "address", "restarts", "message"):
         table.add_column(column)
-    colours = {"ready": "green", "done": "green", "gave up": "red", "paused": "yellow"}
+    colours = {
+        "ready": "green",
+        "done": "green",
+        "gave up": "red",
+        "paused": "yellow",
+        "waiting after too many deaths": "yellow",
+    }
     for name, one in servers.services.items():
         state = Text(str(one["state"]), style=colours.get(str(one["state"]), ""))
         table.add_row(name, state, str(one["url"] or ""), str(one["restarts"]), Text(str(one["message"])[:80]))

@@ -16,9 +16,12 @@ from landmark.run import Step, Work
 def work(work: Work) -> Mapping[str, Any]:
     """Write what a real step would be found by; the content of a catalog is that of a file `content` beside the home."""
     made_from = {name: output.digest for name, output in work.inputs.items()}
-    facts: dict[str, Any] = {"content": "same", "training": "same", "photos": {"train": 1}, "version": "1"}
+    facts: dict[str, Any] = {"content": "same", "training": "same", "photos": {"train": 1}, "version": "1", "promoted": True}
     name = work.out.name.rpartition("-")[0]
     content = work.home.parent / "content"
+    if (said := work.home.parent / "registry.json").exists():  # what version is registered, and what the gate says of it
+        facts |= json.loads(said.read_text())
+        made_from["registry"] = said.read_text()
     if name == "catalog" and content.exists():
         made_from, facts["content"], facts["training"] = {}, content.read_text(), content.read_text()
     text = json.dumps(

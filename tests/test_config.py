@@ -136,3 +136,10 @@ def test_the_repository_configs_are_valid(file: Path) -> None:
     comments = [line for line in file.read_text().split("name:")[0].splitlines() if line.startswith("#")]
     assert any(f"configs/{file.name}" in line for line in comments)
     assert config.name == file.stem
+
+
+def test_a_name_that_a_refresh_would_take(tmp_path: Path) -> None:
+    values: dict[str, Any] = {"name": "photos-refresh", "data": {"format": "world"}, "training": {"stages": [{"name": "all"}]}}
+    with pytest.raises(ValueError, match="name 'photos-refresh': names that end in '-refresh' are those of refreshes"):
+        RunConfig.model_validate(values)
+    assert RunConfig.model_validate({**values, "base": "recognizer"}).name == "photos-refresh"

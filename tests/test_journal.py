@@ -70,6 +70,19 @@ def test_a_killed_process_is_told_from_one_that_runs(tmp_path: Path) -> None:
     assert list((tmp_path / "locks").iterdir()) == []
 
 
+def test_one_that_ends_while_it_is_looked_at_is_not_called_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, attempt = Journal(tmp_path), Journal(tmp_path).attempt("retrain", "photos")
+    attempt.__enter__()
+    real = Journal._runs
+
+    def late(self: Journal, key: str) -> bool:
+        attempt.__exit__(None, None, None)  # after the file was read, before its lock is looked at
+        return real(self, key)
+
+    monkeypatch.setattr(Journal, "_runs", late)
+    assert [one.outcome for one in journal.attempts()] == ["done"]
+
+
 def test_many_writers_lose_no_line(tmp_path: Path) -> None:
     def write(number: int) -> None:
         for _ in range(20):

@@ -105,3 +105,14 @@ def test_a_link_is_not_followed(home: Path, tmp_path_factory: pytest.TempPathFac
     (home / "steps" / "linked").symlink_to(outside)
     prune(home, 1)
     assert (outside / "precious").exists()
+
+
+def test_while_a_run_is_made_nothing_of_any_goes_but_by_the_run_itself(home: Path) -> None:
+    left = home / "runs" / "photos" / ".recognizer.0123456789abcdef.tmp"
+    left.mkdir()
+    age(left, 2 * DAY)
+    with locked(home / "locks" / "run-other.lock"):
+        assert [one.path for one in prune(home, 0)] == [f"runs/photos/{left.name}"]
+        assert all((home / path).exists() for path in GONE)
+    with locked(home / "locks" / "run-photos.lock"):
+        assert [one.path for one in prune(home, 0, own="photos")] == GONE

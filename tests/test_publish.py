@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from flows.plan import plan
 from landmark.config import RunConfig
-from landmark.run import Run
-from landmark.steps.plan import ARTEFACTS, plan
+from landmark.run import COPIED, Run
+from landmark.steps.plan import ARTEFACTS
 from landmark.storage import StorageUnavailable, _s3_client, local_folder, read_bytes
 from tests.fake_steps import fake
 from tests.test_run import config
@@ -92,9 +94,72 @@ def test_artefacts_are_copied_to_a_folder(tmp_path: Path) -> None:
     settings = config(tmp_path, publish=str(tmp_path / "live"))
     perform(settings)
     folder = tmp_path / "live"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(ARTEFACTS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*ARTEFACTS, COPIED])
     assert (folder / "recognizer" / "network.json").exists()
     changed = config(tmp_path, publish=str(tmp_path / "live"), evaluation__pictures=3)
     before = (folder / "report.html").read_text()
     perform(changed)
     assert (folder / "report.html").read_text() != before
+
+
+def registry(tmp_path: Path, version: int, promoted: bool) -> None:
+    """What the registry says of the version that the next run makes."""
+    (tmp_path / "registry.json").write_text(json.dumps({"version": str(version), "promoted": promoted}))
+
+
+def shared(tmp_path: Path, name: str, pictures: int) -> RunConfig:
+    """Settings of a run that shares its place with others."""
+    return config(tmp_path, name=name, publish=str(tmp_path / "live"), evaluation__pictures=pictures)
+
+
+def test_what_the_gate_refuses_is_never_live(tmp_path: Path) -> None:
+    registry(tmp_path, 1, promoted=True)
+    good = shared(tmp_path, "photos", 3)
+    perform(good)
+    live = tmp_path / "live" / "report.html"
+    before = live.read_text()
+    registry(tmp_path, 2, promoted=False)
+    refused = shared(tmp_path, "photos", 4)
+    perform(refused)
+    assert (tmp_path / "home" / "runs" / "photos" / "report.html").read_text() != before
+    assert live.read_text() == before
+    assert perform(refused) == []
+    assert live.read_text() == before
+    run = Run(refused, fake(plan(refused)))
+    assert run.look() is None
+    assert run.is_published(ARTEFACTS)  # its own folder holds all of it, and nothing else is due
+
+
+def test_an_unchanged_run_does_not_put_its_older_version_back(tmp_path: Path) -> None:
+    registry(tmp_path, 1, promoted=True)
+    old = shared(tmp_path, "photos", 3)
+    perform(old)
+    (tmp_path / "registry.json").rename(tmp_path / "was.json")
+    registry(tmp_path, 2, promoted=True)
+    perform(shared(tmp_path, "photos2", 4))
+    live = tmp_path / "live" / "report.html"
+    newer = live.read_text()
+    (tmp_path / "was.json").replace(tmp_path / "registry.json")
+    (tmp_path / "home" / "runs" / "photos" / "run.json").unlink()  # it does not know any more that it was copied
+    assert perform(old) == []
+    assert live.read_text() == newer
+
+
+def test_a_copy_that_a_kill_left_out_is_made_by_the_next_run(tmp_path: Path) -> None:
+    registry(tmp_path, 1, promoted=True)
+    perform(shared(tmp_path, "photos", 3))
+    registry(tmp_path, 2, promoted=True)
+    settings = shared(tmp_path, "photos", 4)
+    run = Run(settings, fake(plan(settings)))
+    for step in run.steps:
+        run.perform(step)
+    # Killed here: it is promoted, and lies nowhere yet.
+    assert perform(settings) == []
+    assert json.loads((tmp_path / "live" / COPIED).read_text())["version"] == "2"
+    assert (tmp_path / "live" / "report.html").read_text() == (run.folder / "report.html").read_text()
+
+
+def test_without_a_registry_nobody_judges(tmp_path: Path) -> None:
+    settings = config(tmp_path, publish=str(tmp_path / "live"), registry__enabled=False)
+    perform(settings)
+    assert (tmp_path / "live" / "report.html").exists()

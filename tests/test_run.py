@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import Any
 
 import boto3
 import pytest
+from filelock import FileLock
 from moto import mock_aws
 
 from flows.plan import plan
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError, UsageError
+from landmark.prune import prune
 from landmark.run import Run, Step, fingerprint
 from landmark.steps.plan import ARTEFACTS
+from landmark.storage import StorageUnavailable
 from tests.fake_steps import fake
 
 
@@ -186,6 +190,55 @@ def test_a_failed_publication_leaves_the_artefacts_before_it(
     assert not Run(changed, fake(plan(changed))).is_published(ARTEFACTS)
     assert perform(changed) == []
     assert report.read_text() != before
+
+
+def test_a_publication_that_is_broken_off_lets_nothing_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what the run stood on nor what it was about to stand on, however it ended."""
+    perform(config(tmp_path))
+    changed = config(tmp_path, training__scale=30.0)
+
+    def killed(source: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", killed)
+        with pytest.raises(KeyboardInterrupt):
+            perform(changed)
+    home = tmp_path / "home"
+    assert len(list((home / "steps").glob("train-*"))) == 2
+    assert prune(home, 0) == []
+    assert perform(config(tmp_path)) == []
+    assert perform(changed) == []
+    assert {one.path.partition("-")[0] for one in prune(home, 0)} >= {"steps/train"}
+    assert perform(changed) == []
+
+
+def test_a_glance_at_its_lock_does_not_turn_a_run_away(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    file = tmp_path / "home" / "locks" / "run-fake.lock"
+    file.parent.mkdir(parents=True)
+    lock = FileLock(file, thread_local=False)
+    lock.acquire()
+    timer = threading.Timer(0.1, lock.release, kwargs={"force": True})
+    timer.start()
+    with Run(settings, []).lock():
+        timer.join()
+
+
+def test_photos_that_may_be_gone_change_no_key(tmp_path: Path) -> None:
+    perform(config(tmp_path))
+    assert perform(config(tmp_path, data__max_shrink=1.0)) == []
+
+
+def test_a_folder_whose_disk_fails_is_not_taken_for_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+
+    def fails(place: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(place))
+
+    monkeypatch.setattr(os, "scandir", fails)
+    with pytest.raises(StorageUnavailable, match=r"photos: the disk or mount of .* does not answer"):
+        fingerprint({"data.source": str(tmp_path / "photos")})
 
 
 def test_a_deleted_artefact_is_published_again(tmp_path: Path) -> None:

@@ -72,3 +72,34 @@ def test_a_handler_of_somebody_else_gets_none(monkeypatch: pytest.MonkeyPatch) -
         logger.removeHandler(handler)
     assert seen == [f"said {HIDDEN}"]
     assert len(handler.filters) == 1
+
+
+def test_a_handler_of_somebody_else_gets_no_secret_in_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X_PASSWORD", "open-sesame")
+    seen: list[str] = []
+
+    class Keeps(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            assert record.exc_info is None  # some print it themselves
+            seen.append(self.format(record))
+
+    logger = logging.getLogger("tests.secrets.traceback")
+    handlers = [Keeps(), Keeps()]
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        guard_handlers("tests.secrets.traceback")
+        password = "open-sesame"
+        try:
+            raise ValueError("refused open-sesame")
+        except ValueError:
+            logger.exception("failed", stack_info=True)
+        assert password
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+    assert len(seen) == 2
+    for text in seen:
+        assert "Traceback" in text
+        assert f"ValueError: refused {HIDDEN}" in text
+        assert "open-sesame" not in text

@@ -215,11 +215,11 @@ class EmbeddingStore:
             except LandmarkError as error:
                 # A row that could not be read once must not stand in the output for good.
                 if isinstance(error.__cause__, OSError):
-                    check_answers(error.__cause__, photos[position], missing=True)
+                    check_answers(error.__cause__, photos[position])
                 failed[position] = str(error)
             except Exception as error:  # one hostile photo must not end a run of millions
                 if isinstance(error, OSError):
-                    check_answers(error, photos[position], missing=True)
+                    check_answers(error, photos[position])
                 failed[position] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             else:
                 good.append(position)

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from landmark import storage
 from landmark.photos.decode import MAX_BYTES, UnreadablePhoto, decode, open_photo
 from landmark.photos.record_cache import Record, RecordCache, file_stamp, object_stamp
+from landmark.storage.answers import check_answers
 
 __all__ = ["HASH_SIDE", "Record", "known_or_read", "read_record", "read_records", "storable"]
 
@@ -37,7 +38,7 @@ def read_record(photo: str, etag: str | None = None) -> Record:
 
     Raises:
         Changed: the object has another ETag.
-        StorageUnavailable: S3 can't be reached (no single file is to blame).
+        StorageUnavailable: S3 can't be reached, or the disk or mount does not answer (no single file is to blame).
     """
     return _read(photo, etag)[0]
 
@@ -55,8 +56,11 @@ def _read(photo: str, etag: str | None = None) -> tuple[Record, bool]:
     except (storage.StorageUnavailable, storage.Changed):
         raise
     except UnreadablePhoto as error:
+        if isinstance(error.__cause__, OSError):
+            check_answers(error.__cause__, photo)
         return Record(photo, str(error)), False
     except OSError as error:
+        check_answers(error, photo)
         return Record(photo, f"cannot be read ({error.strerror})"), False
     try:
         decoded = decode(data, min_side=HASH_SIDE)
@@ -78,7 +82,7 @@ def known_or_read(photo: str, cache: RecordCache, version: tuple[str, int] | Non
         version: S3: ETag and size [bytes] that a listing gave.
 
     Raises:
-        StorageUnavailable: S3 can't be reached (no single file is to blame).
+        StorageUnavailable: S3 can't be reached, or the disk or mount does not answer (no single file is to blame).
     """
     if storage.is_s3(photo):
         if version is None:

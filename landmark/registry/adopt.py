@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landmark.config import RunConfig
+from landmark.config import REFRESH, RunConfig
 from landmark.errors import UsageError
 from landmark.recognition.recognizer_file import MANIFEST
-
-ENDING = "-refresh"
 
 
 def refreshed(config: RunConfig, model: str | None = None) -> RunConfig:
@@ -34,7 +32,7 @@ def refreshed(config: RunConfig, model: str | None = None) -> RunConfig:
         raise UsageError(f"refresh: {wanted}: no recognizer there; give models:/NAME@ALIAS or the folder of one")
     return config.model_copy(
         update={
-            "name": f"{config.name}{ENDING}",
+            "name": f"{config.name}{REFRESH}",
             "base": str(folder),
             "cleaning": config.cleaning.model_copy(update={"rounds": min(config.cleaning.rounds, 1)}),
             "evaluation": config.evaluation.model_copy(update={"leave_out": 0}),

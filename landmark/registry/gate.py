@@ -6,23 +6,31 @@ The rule is told in `landmark.gate_config`, its statistics in `landmark.registry
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from landmark.gate_config import GateConfig
-from landmark.registry.paired import Paired, bootstrap_interval, exact_interval, holm, loss_p, margin_p
+from landmark.registry.bounds import EPSILON, least, size, times
+from landmark.registry.paired import Paired, bootstrap_interval, holm, loss_p, margin_p, score_interval
 from landmark.registry.seen import Photos as Photos
 from landmark.registry.seen import Seen as Seen
 from landmark.registry.verdict import Check, LandmarkRow, Verdict
 
-EPSILON = 1e-12
-"""A share that is exactly on its bound must not fail by a rounding error."""
 
-
-def judge(photos: Photos, champion: Seen | None, challenger: Seen, rule: GateConfig, about: Mapping[str, Any]) -> Verdict:
-    """Hold a challenger against the champion.
+def judge(
+    photos: Photos,
+    champion: Seen | None,
+    challenger: Seen,
+    rule: GateConfig,
+    about: Mapping[str, Any],
+    *,
+    anchor: Seen | None = None,
+    target: float | None = None,
+) -> Verdict:
+    """Hold a challenger against the champion, and against the anchor.
 
     Args:
         photos: the test photos [n].
@@ -30,45 +38,51 @@ def judge(photos: Photos, champion: Seen | None, challenger: Seen, rule: GateCon
         challenger: what wants to take its place.
         rule: the settings of the gate.
         about: what the verdict is about; kept with it.
+        anchor: what the last person's promotion, or the first one, made champion; None: that is the champion itself.
+        target: specificity that the challenger was calibrated for; None: not known.
     """
-    checks = _bounds(photos, challenger, rule)
-    rows: tuple[LandmarkRow, ...] = ()
+    alone = [*times(champion, challenger, rule), *least(photos, challenger, rule, target)]
     if champion is None:
-        size = Check(
-            "bytes",
-            "bytes",
-            None,
-            challenger.bytes,
-            None,
-            None,
-            None,
-            rule.max_bytes,
-            _within(challenger.bytes, rule.max_bytes),
-            "",
-        )
-        checks += [size, *_times(None, challenger, rule)]
-    else:
-        both = Paired(photos.right(champion), photos.right(challenger), photos.group)
-        common = both.only(photos.of_landmarks(champion.knows & challenger.knows))
-        rows = landmark_rows(photos, both, champion.knows & challenger.knows, rule)
-        checks = [
-            _sensitivity(common, rule),
-            _specificity(both.only(photos.other), rule),
-            _landmarks(rows, rule),
-            _known(champion.knows, challenger.knows, rule),
-            *_told(photos, both, champion, challenger),
-            _bytes(champion, challenger, rule),
-            *_times(champion, challenger, rule),
-            *checks,
-        ]
+        return Verdict((size(None, challenger, rule), *alone), (), rule.model_dump(mode="json"), about)
+    both = Paired(photos.right(champion), photos.right(challenger), photos.group)
+    shared = champion.knows & challenger.knows
+    rows = landmark_rows(photos, both, shared, rule)
+    checks = [
+        _sensitivity(both.only(photos.of_landmarks(shared)), rule),
+        _specificity(both.only(photos.other), rule),
+        _landmarks(rows, rule),
+        _small_landmarks(photos, both, rows, rule),
+        _known(champion.knows, challenger.knows, rule),
+        *(_since_anchor(photos, anchor, challenger, rule) if anchor is not None else ()),
+        *_told(photos, both, champion, challenger),
+        size(champion, challenger, rule),
+        *alone,
+    ]
     return Verdict(tuple(checks), rows, rule.model_dump(mode="json"), about)
+
+
+def _since_anchor(photos: Photos, anchor: Seen, challenger: Seen, rule: GateConfig) -> list[Check]:
+    """What many small steps since the anchor came to: plain shares and no test, which each step has passed."""
+    both = Paired(photos.right(anchor), photos.right(challenger), photos.group)
+    shared = anchor.knows & challenger.knows
+    rows = landmark_rows(photos, both, shared, rule)
+    found = []
+    for name, pairs, drop in (
+        ("sensitivity since anchor", both.only(photos.of_landmarks(shared)), rule.sensitivity_drop),
+        ("specificity since anchor", both.only(photos.other), rule.anchor_drop),
+    ):
+        if len(pairs):
+            passed = pairs.difference >= -drop - EPSILON
+            found.append(_share_check(name, pairs, rule, 0.0 - drop, passed, "as observed"))
+    lost = _landmarks(rows, rule)
+    return [*found, replace(lost, name="worst landmark since anchor")]
 
 
 def _interval(pairs: Paired, rule: GateConfig) -> tuple[float, float]:
     if rule.test == "bootstrap":
         return bootstrap_interval(pairs, rule.alpha, rule.resamples, rule.seed)
     groups, lost, won = pairs.by_group()
-    return exact_interval(lost, won, groups, rule.alpha)
+    return score_interval(lost, won, groups, rule.alpha)
 
 
 def _counted(pairs: Paired) -> str:
@@ -109,26 +123,27 @@ def _specificity(pairs: Paired, rule: GateConfig) -> Check:
     if not len(pairs):
         return _nothing_to_compare("specificity", "shows no landmark")
     groups, lost, won = pairs.by_group()
-    few = lost <= rule.specificity_margin * groups + EPSILON
-    if rule.test == "bootstrap":
-        shown = _interval(pairs, rule)[0] >= -rule.specificity_margin - EPSILON
-        found = f"the interval's lower end is {'' if shown else 'not '}above the margin"
+    margin = rule.specificity_margin
+    if margin_p(0, 0, groups, margin) > rule.alpha:
+        passed = groups >= rule.specificity_photos and lost <= won and pairs.difference >= 0
+        note = "too few photos to show that it is no worse, so nothing may be lost"
+        note += f"; at least {rule.specificity_photos} are needed" if groups < rule.specificity_photos else ""
+    elif rule.test == "bootstrap":
+        passed = _interval(pairs, rule)[0] > -margin
+        note = f"the interval's lower end is {'' if passed else 'not '}above the margin"
     else:
-        p = margin_p(lost, won, groups, rule.specificity_margin)
-        shown = p <= rule.alpha
-        found = f"exact test against a loss of the margin p = {p:.3g}"
-    passed = pairs.difference >= -rule.specificity_margin - EPSILON and (few or shown)
-    note = "no more lost than the margin" if few else found
-    if not few and not shown and pairs.difference >= -rule.specificity_margin:
-        note += "; too few photos to show that it is no worse"
-    return _share_check("specificity", pairs, rule, 0.0 - rule.specificity_margin, passed, note)
+        p = margin_p(lost, won, groups, margin)
+        passed = p <= rule.alpha
+        note = f"test against a loss of the margin p = {p:.3g}"
+    return _share_check("specificity", pairs, rule, 0.0 - margin, passed, note)
 
 
 def landmark_rows(photos: Photos, both: Paired, ids: frozenset[str], rule: GateConfig) -> tuple[LandmarkRow, ...]:
     """Each landmark of `ids` that is shown, the greatest loss first.
 
     A landmark is given up where the net share of its photos lost exceeds `landmark_drop` and is no chance: it has
-    `landmark_photos` photos or more, or the exact test over its groups is significant at `landmark_alpha`.
+    `landmark_photos` photos or more, or the exact test over its groups is significant at `landmark_alpha`, or none is left of
+    two photos or more.
     """
     chosen = photos.of_landmarks(ids)
     table = pd.DataFrame({"landmark": photos.landmark[chosen].astype(str), "row": np.flatnonzero(chosen)})
@@ -147,9 +162,10 @@ def _landmark_row(landmark: str, pairs: Paired, p: float, rule: GateConfig) -> L
     drop = -pairs.difference
     many, significant = len(pairs) >= rule.landmark_photos, p <= rule.landmark_alpha
     beyond = drop > rule.landmark_drop + EPSILON
+    whole = pairs.champion.sum() > 1 and not pairs.challenger.any()
     note = ""
     if beyond:
-        note = "lost" if many or significant else "may be chance: few photos"
+        note = "lost whole" if whole else "lost" if many or significant else "may be chance: few photos"
     return LandmarkRow(
         landmark=landmark,
         photos=len(pairs),
@@ -158,7 +174,7 @@ def _landmark_row(landmark: str, pairs: Paired, p: float, rule: GateConfig) -> L
         lost=pairs.lost,
         won=pairs.won,
         p=p,
-        passed=not (beyond and (many or significant)),
+        passed=not (beyond and (many or significant or whole)),
         note=note,
     )
 
@@ -171,6 +187,19 @@ def _landmarks(rows: tuple[LandmarkRow, ...], rule: GateConfig) -> Check:
     note += f" ({_some([row.landmark for row in lost])})" if lost else ""
     note += f"; {maybe} more by what may be chance" if maybe else ""
     return Check("worst landmark", "share", None, None, worst, None, None, -rule.landmark_drop, not lost, note)
+
+
+def _small_landmarks(photos: Photos, both: Paired, rows: tuple[LandmarkRow, ...], rule: GateConfig) -> Check:
+    """Landmarks with few photos, together: by itself none of them could show a loss."""
+    small = frozenset(row.landmark for row in rows if row.photos < rule.landmark_photos)
+    pairs = both.only(photos.of_landmarks(small))
+    if not len(pairs):
+        return Check("small landmarks", "share", None, None, None, None, None, None, True, "there are none")
+    _, lost, won = pairs.by_group()
+    p = loss_p(lost, won)
+    passed = not (pairs.difference < -rule.landmark_drop - EPSILON and p <= rule.landmark_alpha)
+    note = f"{len(small)} landmarks with fewer than {rule.landmark_photos} photos, together; exact test of a loss p = {p:.3g}"
+    return _share_check("small landmarks", pairs, rule, 0.0 - rule.landmark_drop, passed, note)
 
 
 def _known(before: frozenset[str], after: frozenset[str], rule: GateConfig) -> Check:
@@ -206,64 +235,3 @@ def _told(photos: Photos, both: Paired, champion: Seen, challenger: Seen) -> lis
             note = f"{_counted(pairs)}; {note}; shown only"
             told.append(Check(name, "share", before, after, pairs.difference, None, None, None, True, note))
     return told
-
-
-def _within(value: float, bound: float | None) -> bool:
-    return bound is None or value <= bound * (1 + EPSILON)
-
-
-def _bytes(champion: Seen, challenger: Seen, rule: GateConfig) -> Check:
-    ratio = None if rule.max_bytes_ratio is None else rule.max_bytes_ratio * champion.bytes
-    bounds = [bound for bound in (rule.max_bytes, ratio) if bound is not None]
-    bound = min(bounds, default=None)
-    difference = challenger.bytes - champion.bytes
-    note = f"{challenger.bytes / max(champion.bytes, 1):.2f} times the champion's; the bound is of the size itself"
-    return Check(
-        "bytes",
-        "bytes",
-        champion.bytes,
-        challenger.bytes,
-        difference,
-        None,
-        None,
-        bound,
-        _within(challenger.bytes, bound),
-        note,
-    )
-
-
-def _times(champion: Seen | None, challenger: Seen, rule: GateConfig) -> list[Check]:
-    """Seconds a photo, each by its fastest round: what else a machine does makes a round slower, and none faster."""
-    if not len(challenger.seconds):
-        return []
-    after = float(np.min(challenger.seconds))
-    found = []
-    if champion is not None and len(champion.seconds):
-        before = float(np.min(champion.seconds))
-        ratio = after / before
-        bound = None if rule.max_seconds_ratio is None else rule.max_seconds_ratio
-        found.append(
-            Check("slowness", "ratio", 1.0, ratio, ratio - 1, None, None, bound, _within(ratio, bound),
-                  f"fastest of {len(challenger.seconds)} rounds in turns: {before:.4g} and {after:.4g} seconds a photo")
-        )  # fmt: skip
-    if champion is None or rule.max_seconds is not None:
-        passed = _within(after, rule.max_seconds)
-        found.append(
-            Check("seconds", "seconds", None, after, None, None, None, rule.max_seconds, passed, "a photo, file to answer")
-        )
-    return found
-
-
-def _bounds(photos: Photos, challenger: Seen, rule: GateConfig) -> list[Check]:
-    """The bounds that need no rival."""
-    right = photos.right(challenger)
-    found = []
-    for name, chosen, bound in (
-        ("least sensitivity", photos.shown, rule.min_sensitivity),
-        ("least specificity", photos.other, rule.min_specificity),
-    ):
-        value = float(right[chosen].mean()) if chosen.any() else None
-        passed = bound is None or (value is not None and value >= bound - EPSILON)
-        note = f"{int(right[chosen].sum())} of {int(chosen.sum())} photos" if value is not None else "no such test photo"
-        found.append(Check(name, "share", None, value, None, None, None, bound, passed, note))
-    return found

@@ -27,7 +27,9 @@ from landmark.registry.connection import UPLOAD, connect, one_line, patience
 from landmark.registry.download import fetch_version
 from landmark.registry.gate import judge
 from landmark.registry.gate_page import VERDICT, write_verdict
-from landmark.registry.promotion import NONE, is_barred, model_lock, repair, switch
+from landmark.registry.promotion import NONE, held, is_barred, model_lock, repair, switch
+from landmark.registry.promotion import anchor as anchor_of
+from landmark.registry.splits import used_for
 from landmark.registry.verdict import Verdict
 from landmark.registry.versions import CHAMPION, DIGEST_TAG, aliases, by_number, versions
 from landmark.run import Work
@@ -97,6 +99,8 @@ def _why_not(client: MlflowClient, rule: GateConfig, model: str, version: str, c
         return ""
     if champion == version:
         return "it is champion already"
+    if (hold := held(client, model)) is not None:
+        return f"{hold['who']} rolled back at {hold['when']}; `landmark models promote` or `landmark models resume` ends that"
     if is_barred(client, model, version):
         return "it was rolled back by hand; `landmark models promote` brings it back"
     return "" if rule.auto_promote else "registry.gate.auto_promote is off"
@@ -105,10 +109,20 @@ def _why_not(client: MlflowClient, rule: GateConfig, model: str, version: str, c
 def _compare(client: MlflowClient, work: Work, model: str, champion: str | None, version: str) -> tuple[Verdict, Comparison]:
     """Both as they would be served: from the registry."""
     rule = work.config.registry.gate
-    there = {number: by_number(client, model, number) for number in {version, champion} - {None} if number is not None}
+    anchor = anchor_of(client, model) if champion else None
+    there = {number: by_number(client, model, number) for number in (version, champion, anchor) if number is not None}
     folders = {number: fetch_version(client, model, found, work.home) for number, found in there.items()}
     catalog = Catalog.load(work.file("catalog", CATALOG))
-    compared = compare(folders[champion] if champion else None, folders[version], catalog, work.home, work.config)
+    known = used_for(client, model, there[champion], work.home) if champion else {}
+    compared = compare(
+        folders[champion] if champion else None,
+        folders[version],
+        catalog,
+        work.home,
+        work.config,
+        anchor=folders[anchor] if anchor not in (None, champion) else None,
+        seen_before=[photo for photo, split in known.items() if split != "test"],
+    )
     about = {
         "model": model,
         "version": version,
@@ -117,11 +131,15 @@ def _compare(client: MlflowClient, work: Work, model: str, champion: str | None,
         "rule": rule_digest(rule),
         "catalog": str(work.inputs["catalog"].facts["content"]),
         "photos": len(compared.catalog),
+        "anchor": anchor,
+        "used": compared.used,
         "unreadable": compared.unreadable,
         "challenger_digest": there[version].tags.get(DIGEST_TAG),
         "champion_digest": there[champion].tags.get(DIGEST_TAG) if champion else None,
     }
-    return judge(compared.photos, compared.champion, compared.challenger, rule, about), compared
+    target = work.config.calibration.specificity
+    decided = (compared.photos, compared.champion, compared.challenger)
+    return judge(*decided, rule, about, anchor=compared.anchor, target=target), compared
 
 
 def _keep(client: MlflowClient, work: Work, model: str, version: str, verdict: Verdict, compared: Comparison) -> None:

@@ -1,4 +1,4 @@
-"""The versions of a registered model and which of them is the champion: list, show, promote, roll back, open."""
+"""The versions of a registered model and which of them is the champion: list, show, open."""
 
 from __future__ import annotations
 
@@ -16,25 +16,22 @@ from landmark.home import default_home
 from landmark.names import shown
 from landmark.registry import trace, verdicts
 from landmark.registry.connection import connect, one_line
-from landmark.registry.download import INSIDE as INSIDE
 from landmark.registry.download import fetch_version
-from landmark.registry.promotion import history as history
-from landmark.registry.promotion import promote as promote
-from landmark.registry.promotion import rollback as rollback
+from landmark.registry.promotion import held, known_events
 from landmark.registry.versions import (
     BYTES_TAG,
     CATALOG_TAG,
+    CHAMPION,
     COMMIT_TAG,
     CONFIG_TAG,
+    DAMAGED_TAG,
+    DIGEST_TAG,
     NETWORK_TAG,
     PACKAGE_TAG,
     aliases,
     find,
     versions,
 )
-from landmark.registry.versions import CHALLENGER as CHALLENGER
-from landmark.registry.versions import CHAMPION as CHAMPION
-from landmark.registry.versions import DIGEST_TAG as DIGEST_TAG
 
 _URI = re.compile(r"models:/(?P<model>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
 
@@ -42,7 +39,7 @@ _URI = re.compile(r"models:/(?P<model>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>
 def listing(client: MlflowClient, model: str) -> list[dict[str, Any]]:
     """A row a version, oldest first: see `row_of`."""
     there = versions(client, model)
-    by_alias, known = aliases(client, model), trace.events(there)
+    by_alias, known = aliases(client, model), known_events(client, model)
     return [row_of(version, by_alias, known) for version in there]
 
 
@@ -52,10 +49,12 @@ def row_of(version: Any, by_alias: dict[str, str], known: list[trace.Event]) -> 
     Returns:
         version, aliases, created (ms since 1970), since (ISO 8601, UTC: champion since, None: no event tells;
         another version: registered since),
-        run, digest, sensitivity, specificity, bytes, gate (`passed`, `refused` or None), against (version).
+        run, digest, sensitivity, specificity, bytes, gate (`passed`, `refused` or None), against (version),
+        damaged (since when the store is known not to hold it: JSON with when and why; None: it is not).
     """
     number, tags = str(version.version), version.tags
-    last = next((event for event in reversed(known) if event.outcome != trace.UNDONE), None)
+    switches = [event for event in known if event.action in trace.SWITCHES and event.outcome != trace.UNDONE]
+    last = switches[-1] if switches else None
     is_champion = by_alias.get(CHAMPION) == number
     made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
     switched = last.time if last is not None and last.to == number else None
@@ -71,18 +70,18 @@ def row_of(version: Any, by_alias: dict[str, str], known: list[trace.Event]) -> 
         "bytes": None if (size := _number(tags.get(BYTES_TAG))) is None else int(size),
         "gate": tags.get(verdicts.GATE),
         "against": tags.get(f"{verdicts.GATE}.against"),
+        "damaged": tags.get(DAMAGED_TAG),
     }
 
 
 def details(client: MlflowClient, model: str, wanted: str) -> dict[str, Any]:
-    """All that is known of a version: what it was made from, figures, verdicts, its trace.
+    """All that is known of a version: what it was made from, figures, verdicts, its trace, and whether the gate is on hold.
 
     Raises:
         UsageError: no such version or alias.
     """
     version = find(client, model, wanted)
-    there, tags = versions(client, model), version.tags
-    known = trace.events(there)
+    tags, known = version.tags, known_events(client, model)
     number = str(version.version)
     return {
         "model": model,
@@ -100,6 +99,7 @@ def details(client: MlflowClient, model: str, wanted: str) -> dict[str, Any]:
         "figures": figures_of(version),
         "verdicts": verdicts.all_of(version),
         "trace": [event.to_json() for event in known if number in (event.to, event.before)],
+        "hold": held(client, model),
     }
 
 
@@ -115,7 +115,7 @@ def champion(client: MlflowClient, model: str, alias: str = CHAMPION) -> dict[st
             tags = version.tags
             parts = (("catalog", CATALOG_TAG), ("config", CONFIG_TAG), ("network", NETWORK_TAG), ("commit", COMMIT_TAG))
             made = {name: tags.get(tag) for name, tag in parts}
-            return {**row_of(version, by_alias, trace.events(there)), "figures": figures_of(version), **made}
+            return {**row_of(version, by_alias, known_events(client, model)), "figures": figures_of(version), **made}
     return None
 
 

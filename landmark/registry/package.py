@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -23,9 +26,19 @@ import landmark
 from landmark.errors import LandmarkError
 from landmark.recognition.recognizer_file import MANIFEST
 from landmark.registry.connection import UPLOAD, patience
-from landmark.registry.download import INSIDE, cached, fill, local_path
+from landmark.registry.download import INSIDE, cached, damage, fill, local_path, touch
 from landmark.registry.promotion import model_lock
-from landmark.registry.versions import ATTEMPT_TAG, BYTES_TAG, CHALLENGER, DIGEST_TAG, LOGGED_TAG, MANIFEST_TAG, versions
+from landmark.registry.versions import (
+    ATTEMPT_TAG,
+    BYTES_TAG,
+    CHALLENGER,
+    DAMAGED_TAG,
+    DIGEST_TAG,
+    LOGGED_TAG,
+    MANIFEST_TAG,
+    by_number,
+    versions,
+)
 from landmark.storage import sha256_file
 
 log = logging.getLogger(__name__)
@@ -114,6 +127,7 @@ class Registered:
 def register(client: MlflowClient, home: Path, run_id: str, model: str, candidate: Candidate) -> Registered:
     """Register a recognizer as a version of a model, unless a version of the same content exists; it becomes `challenger`.
 
+    A version that the store does not hold as it was registered is no such version; it is marked as damaged.
     What was uploaded is downloaded again, as a client would, and every file compared, before there is a version of it. What
     a killed upload leaves behind is no version, and nothing refers to it.
 
@@ -128,13 +142,27 @@ def register(client: MlflowClient, home: Path, run_id: str, model: str, candidat
         LandmarkError: what arrived is not what was sent.
     """
     with model_lock(home, model):
-        known = [version for version in versions(client, model) if version.tags.get(DIGEST_TAG) == candidate.digest]
-        if known:
-            found = Registered(str(known[0].version), known[0].tags.get(LOGGED_TAG), False)
+        known = _known(client, home, model, candidate.digest)
+        if known is not None:
+            found = Registered(str(known.version), known.tags.get(LOGGED_TAG), False)
         else:
             found = _register(client, home, run_id, model, candidate)
         client.set_registered_model_alias(model, CHALLENGER, found.version)
         return found
+
+
+def _known(client: MlflowClient, home: Path, model: str, digest: str) -> Any | None:
+    """The first whole version of a content."""
+    for version in versions(client, model):
+        if version.tags.get(DIGEST_TAG) != digest or DAMAGED_TAG in version.tags:
+            continue
+        problem = damage(client, model, version, home)
+        if problem is None:
+            return version
+        log.warning("%s; registering it again", problem)
+        row = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "why": problem[:1000]}
+        client.set_model_version_tag(model, str(version.version), DAMAGED_TAG, json.dumps(row))
+    return None
 
 
 def _register(client: MlflowClient, home: Path, run_id: str, model: str, candidate: Candidate) -> Registered:
@@ -155,9 +183,10 @@ def _register(client: MlflowClient, home: Path, run_id: str, model: str, candida
             _compare(code, arrived / "code" / "landmark", model_uri)
         version = _create(client, model, model_uri, run_id, model_id, candidate)
         if place is None:
-            kept = cached(home, model, version, candidate.digest)
+            kept = cached(home, model, by_number(client, model, version))
             if not kept.exists():
                 (incoming / INSIDE).rename(kept)
+                touch(kept)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     return Registered(version, model_id, True)

@@ -1,30 +1,48 @@
-"""Making a version the champion, and going back. A switch is one change of an alias, and leaves its trace (see `trace`)."""
+"""How a version becomes the champion: one change of an alias, which leaves its trace (see `trace`).
+
+MLflow cannot change an alias only if it still is what one has read. Within one home a lock keeps switches apart. Between
+homes each switch writes its event first, looks at the champion again, sets the alias and then looks for events of others:
+of two that overlap both see each other, and only one stands. What remains: a process that stops for more than `PATIENCE`
+between these requests, or an alias set by other means (MLflow's page), is found by nobody.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+import logging
+import socket
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 
 from landmark.cache import content_key, locked
-from landmark.errors import GateRefused, LandmarkError, UsageError
-from landmark.home import default_home
 from landmark.names import shown
 from landmark.registry import trace
-from landmark.registry.verdicts import latest_against
-from landmark.registry.versions import CHAMPION, DIGEST_TAG, aliases, by_number, find, versions
+from landmark.registry.versions import (
+    ANCHOR,
+    CHAMPION,
+    aliases,
+    by_number,
+    content_of,
+    file_name,
+    model_tags,
+    versions,
+)
+
+log = logging.getLogger(__name__)
 
 BARRED = "landmark.barred."
 """Tag of the model, by content: rolled back by hand, never promoted by itself again; it outlives the version."""
+HOLD = "landmark.hold"
+"""Tag of the model: since a person has rolled back, the gate promotes nothing."""
 NONE = "none"
 """What stands for a champion where the model has none."""
+PATIENCE, PAUSE = 10.0, 0.5
+"""How long, and how often, another home's switch is asked for its outcome [seconds]."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +56,7 @@ class Switched:
 @contextmanager
 def model_lock(home: Path, model: str) -> Iterator[None]:
     """Keep other processes with this home from registering and switching meanwhile."""
-    safe = model if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", model) else content_key({"model": model})[:16]
-    file = home.resolve() / "locks" / f"registry-{safe}.lock"
+    file = home.resolve() / "locks" / f"registry-{file_name(model)}.lock"
     with locked(file, wait=f"model '{shown(model)}': another process changes its versions; waiting for it"):
         yield
 
@@ -54,6 +71,7 @@ def switch(
     action: str,
     why: str,
     forced: bool = False,
+    hold: bool = False,
 ) -> Switched:
     """Make a version the champion, if the champion is still the one expected.
 
@@ -66,163 +84,172 @@ def switch(
         action: `trace.PROMOTE`, `trace.ROLLBACK` or `trace.GATE`.
         why: goes into the trace.
         forced: the gate had not passed it.
+        hold: of a roll-back: the gate promotes nothing from now on.
     """
     with model_lock(home, model):
-        champion = _mended(client, model)
-        if champion != expected:
+        known = mended(client, model, home)
+        champion = aliases(client, model).get(CHAMPION)
+        if champion != expected or champion == to or (action == trace.GATE and _kept_out(client, model, to)):
             return Switched(False, champion)
-        if action == trace.GATE and is_barred(client, model, to):
-            return Switched(False, champion)
-        if champion == to:
-            return Switched(False, champion)
-        known = trace.events(versions(client, model))
+        event = trace.begin(client, model, known, action, champion, to, why, forced, place_of(home))
+        if (now := aliases(client, model).get(CHAMPION)) != champion:
+            trace.end(client, model, event, trace.UNDONE)
+            return Switched(False, now)
         if action == trace.ROLLBACK and champion is not None:
-            client.set_registered_model_tag(model, BARRED + _content(client, model, champion), _now())
-        event = trace.begin(client, model, known, action, champion, to, why, forced)
+            about = {"who": event.who, "when": event.time, "why": event.why, "version": champion}
+            client.set_registered_model_tag(model, BARRED + _content(client, model, champion), json.dumps(about))
+            if hold:
+                client.set_registered_model_tag(model, HOLD, json.dumps(about))
         client.set_registered_model_alias(model, CHAMPION, to)
+        if not _stands(client, model, event, known):
+            trace.end(client, model, event, trace.UNDONE)
+            return Switched(False, aliases(client, model).get(CHAMPION))
+        _finish(client, model, event, known)
         trace.end(client, model, event, trace.DONE)
-        if action != trace.GATE:
-            _lift(client, model, to)
         return Switched(True, to)
 
 
 def is_barred(client: MlflowClient, model: str, version: str) -> bool:
     """Whether a person has rolled this content back, and nobody has promoted it since."""
-    return BARRED + _content(client, model, version) in client.get_registered_model(model).tags
+    return BARRED + _content(client, model, version) in model_tags(client, model)
 
 
-def promote(
-    client: MlflowClient, model: str, wanted: str, *, home: Path | None = None, force: bool = False, why: str = ""
-) -> str:
-    """Make a version the champion by hand.
-
-    Args:
-        client: from `connect`.
-        model: name of the registered model.
-        wanted: a version, or an alias such as `challenger`.
-        home: whose lock is taken; None: the default home.
-        force: promote it though the gate has not passed it against the champion that there is.
-        why: goes into the trace; must be given with `force`.
+def held(client: MlflowClient, model: str) -> dict[str, str] | None:
+    """Since when, by whom and why the gate promotes nothing; None: it does.
 
     Returns:
-        The version that is the champion now.
-
-    Raises:
-        UsageError: no such version, or force without a reason.
-        GateRefused: the gate has refused it, or has not compared it with the champion that there is.
+        who (user@host), when (ISO 8601, UTC), why, version (that was rolled back); "" where the tag does not tell.
     """
-    if force and not why.strip():
-        raise UsageError("models promote --force: say why, with --why TEXT; it is kept with the version")
-    where = home or default_home()
-    for _ in range(3):
-        version = find(client, model, wanted)
-        before = aliases(client, model).get(CHAMPION)
-        if before == str(version.version):
-            repair(client, model, where)
-            return before
-        passed = _refusal(version, before)
-        if passed is not None and not force:
-            raise GateRefused(f"model '{shown(model)}': version {version.version} is not promoted: {passed}")
-        done = switch(
-            client,
-            model,
-            where,
-            expected=before,
-            to=str(version.version),
-            action=trace.PROMOTE,
-            why=why or "the gate has passed it",
-            forced=passed is not None,
-        )
-        if done.champion == str(version.version):
-            return done.champion
-    raise LandmarkError(f"model '{shown(model)}': its champion keeps changing; see `landmark models history`, then try again")
+    text = model_tags(client, model).get(HOLD)
+    if text is None:
+        return None
+    try:
+        row = json.loads(text)
+    except ValueError:
+        row = None
+    about = row if isinstance(row, dict) else {"why": text}  # set by hand
+    return {key: str(about.get(key, "")) for key in ("who", "when", "why", "version")}
 
 
-def rollback(client: MlflowClient, model: str, *, home: Path | None = None, to: str | None = None, why: str = "") -> str:
-    """Make the champion before this one, or another version, the champion again.
+def lift_hold(client: MlflowClient, model: str, home: Path, why: str) -> dict[str, str] | None:
+    """Let the gate promote again; what was lifted, or None."""
+    with model_lock(home, model):
+        about = held(client, model)
+        if about is not None:
+            champion = aliases(client, model).get(CHAMPION)
+            trace.note(client, model, known_events(client, model), trace.RESUME, champion, champion or NONE, why)
+            client.delete_registered_model_tag(model, HOLD)
+        return about
 
-    What is rolled back is never promoted by the gate again, also if the same content is registered anew.
 
-    Args:
-        client: from `connect`.
-        model: name of the registered model.
-        home: whose lock is taken; None: the default home.
-        to: version or alias; None: the champion before.
-        why: goes into the trace.
+def anchor(client: MlflowClient, model: str) -> str | None:
+    """The version that a person made champion last, or else the first champion that is left; None: there was none."""
+    by_alias = aliases(client, model)
+    if ANCHOR in by_alias:
+        return by_alias[ANCHOR]
+    there = {str(version.version) for version in versions(client, model)}
+    return _first_anchor(known_events(client, model), there) or by_alias.get(CHAMPION)
 
-    Returns:
-        The version that is the champion now.
 
-    Raises:
-        LandmarkError: there was none before.
-        UsageError: no such version.
-    """
-    where = home or default_home()
-    repair(client, model, where)
-    now = aliases(client, model).get(CHAMPION)
-    there = versions(client, model)
-    if to is not None:
-        target = str(find(client, model, to).version)
-    else:
-        known = {str(version.version) for version in there}
-        order = [version for version in trace.champions(trace.events(there), now) if version in known]
-        earlier = [version for version in order if version != now]
-        if now is None or not earlier:
-            raise LandmarkError(
-                f"model '{shown(model)}': no champion before this one; see `landmark models list`, then promote a version"
-            )
-        target = earlier[-1]
-    if target == now:
-        return target
-    done = switch(client, model, where, expected=now, to=target, action=trace.ROLLBACK, why=why)
-    if done.champion != target:
-        raise LandmarkError(
-            f"model '{shown(model)}': meanwhile version {done.champion} became champion; see `landmark models history`"
-        )
-    return target
+def set_anchor(client: MlflowClient, model: str, version: str) -> None:
+    """Note that a person wants this version."""
+    if aliases(client, model).get(ANCHOR) != version:
+        client.set_registered_model_alias(model, ANCHOR, version)
 
 
 def repair(client: MlflowClient, model: str, home: Path) -> None:
-    """Finish the trace of switches that kills have broken off."""
+    """Finish the switches that kills have broken off."""
     if any(event.outcome is None for event in trace.events(versions(client, model))):
         with model_lock(home, model):
-            _mended(client, model)
+            mended(client, model, home)
 
 
-def history(client: MlflowClient, model: str, home: Path | None = None) -> list[dict[str, Any]]:
-    """A row an event, oldest first: time, who, action, from, to, why, forced, outcome."""
-    repair(client, model, home or default_home())
-    return [event.to_json() for event in trace.events(versions(client, model))]
+def mended(client: MlflowClient, model: str, home: Path) -> list[trace.Event]:
+    """All events, after those of this home that were broken off have got their outcome. The model's lock is held."""
+    champion, known = aliases(client, model).get(CHAMPION), known_events(client, model)
+    trace.mend(client, model, known, champion, lambda event: _finish(client, model, event, known), place_of(home))
+    return known_events(client, model)
 
 
-def _mended(client: MlflowClient, model: str) -> str | None:
+def known_events(client: MlflowClient, model: str) -> list[trace.Event]:
+    """All events of a model, also those of versions that were deleted."""
+    return trace.events(versions(client, model), model_tags(client, model))
+
+
+def place_of(home: Path) -> str:
+    """Stands for a machine and a home folder: whose lock keeps switches apart."""
+    return content_key({"host": socket.gethostname(), "home": str(home.resolve())})[:12]
+
+
+def _finish(client: MlflowClient, model: str, event: trace.Event, known: Sequence[trace.Event]) -> None:
+    """What follows from a switch, between alias and outcome; may be done twice."""
+    if event.action == trace.GATE:
+        if ANCHOR not in aliases(client, model):
+            there = {str(version.version) for version in versions(client, model)}
+            set_anchor(client, model, _first_anchor([*known, event], there) or event.to)
+        return
+    set_anchor(client, model, event.to)
+    tags = model_tags(client, model)
+    if (bar := BARRED + _content(client, model, event.to)) in tags:
+        client.delete_registered_model_tag(model, bar)
+    if event.action == trace.PROMOTE and HOLD in tags:
+        client.delete_registered_model_tag(model, HOLD)
+
+
+def _first_anchor(known: Sequence[trace.Event], there: Collection[str]) -> str | None:
+    """The anchor of a model that has no such alias yet."""
+    done = [event for event in known if event.action in trace.SWITCHES and event.outcome != trace.UNDONE]
+    by_hand = [event.to for event in done if event.action != trace.GATE and event.to in there]
+    if by_hand:
+        return by_hand[-1]
+    return next((version for event in done for version in (event.before, event.to) if version in there), None)
+
+
+def _stands(client: MlflowClient, model: str, event: trace.Event, known: Sequence[trace.Event]) -> bool:
+    """Whether a switch stands against those that other homes made meanwhile; else the alias is taken back."""
+    settled = {one.id for one in known if one.outcome is not None} | {event.id}
+    end = time.monotonic() + PATIENCE
+    while True:
+        rivals = [
+            one
+            for one in known_events(client, model)
+            if one.action in trace.SWITCHES and one.id not in settled and one.outcome != trace.UNDONE
+        ]
+        # Who is not by hand gives way to who is; else who began later.
+        done = [one for one in rivals if one.outcome == trace.DONE and _rank(one)[0] <= _rank(event)[0]]
+        if done:
+            _take_back(client, model, event.to, done[-1].to)
+            return False
+        if not any(_rank(one) < _rank(event) for one in rivals) or time.monotonic() > end:
+            break
+        time.sleep(PAUSE)
+    if event.action == trace.GATE and _kept_out(client, model, event.to):
+        _take_back(client, model, event.to, event.before)
+        return False
     champion = aliases(client, model).get(CHAMPION)
-    trace.mend(client, model, trace.events(versions(client, model)), champion)
-    return champion
+    if champion != event.to and champion in {one.to for one in rivals}:
+        client.set_registered_model_alias(model, CHAMPION, event.to)
+        return True
+    return champion == event.to
 
 
-def _refusal(version: Any, champion: str | None) -> str | None:
-    """Why the gate does not let a version be promoted; None: it does."""
-    verdict = latest_against(version, champion or NONE)
-    rival = f"version {champion}, the champion" if champion else "the bounds (there is no champion)"
-    ways = "compare them by `landmark retrain`, or give --force --why TEXT"
-    if verdict is None:
-        return f"the gate has not held it against {rival}; {ways}"
-    if not verdict["passed"]:
-        return f"the gate refused it against {rival} ({', '.join(verdict['reasons'])}); see `landmark models show`, or {ways}"
-    return None
+def _rank(event: trace.Event) -> tuple[bool, str]:
+    return (event.action == trace.GATE, event.id)
+
+
+def _take_back(client: MlflowClient, model: str, ours: str, back: str | None) -> None:
+    if aliases(client, model).get(CHAMPION) != ours:
+        return
+    log.warning("model '%s': another home changed its champion meanwhile; version %s steps back", shown(model), ours)
+    if back is None:
+        client.delete_registered_model_alias(model, CHAMPION)
+    else:
+        client.set_registered_model_alias(model, CHAMPION, back)
+
+
+def _kept_out(client: MlflowClient, model: str, version: str) -> bool:
+    return held(client, model) is not None or is_barred(client, model, version)
 
 
 def _content(client: MlflowClient, model: str, version: str) -> str:
-    found = by_number(client, model, version)
-    return str(found.tags.get(DIGEST_TAG) or content_key({"source": found.source}))[:64]
-
-
-def _lift(client: MlflowClient, model: str, version: str) -> None:
-    key = BARRED + _content(client, model, version)
-    if key in client.get_registered_model(model).tags:
-        client.delete_registered_model_tag(model, key)
-
-
-def _now() -> str:
-    return json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "who": trace.who()})
+    return content_of(by_number(client, model, version))

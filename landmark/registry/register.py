@@ -11,9 +11,12 @@ import pandas as pd
 from landmark.recognition.recognizer_file import MANIFEST
 from landmark.registry.package import Candidate
 from landmark.registry.package import register as register_version
+from landmark.registry.retention import prune_quietly
+from landmark.registry.splits import write_splits
 from landmark.registry.tracking import Tracker, config_digest, source_tags
-from landmark.registry.versions import CATALOG_TAG, CONFIG_TAG, NETWORK_TAG, check_model
+from landmark.registry.versions import CATALOG_TAG, CONFIG_TAG, NETWORK_TAG, SPLITS_TAG, check_model
 from landmark.run import Work
+from landmark.steps.photos import CATALOG
 from landmark.storage import read_bytes, read_json, write_json
 
 
@@ -34,6 +37,9 @@ def register(work: Work) -> Mapping[str, Any]:
     figures: dict[str, float] = read_json(work.file("evaluate", "metrics.json"))
     tracker.artefacts([work.file("evaluate", name) for name in ("metrics.json", "report.html")])
     folder = work.file("recognizer", "recognizer")
+    network = str(read_json(folder / MANIFEST).get("fingerprint") or "")
+    photos = pd.read_parquet(work.file("catalog", CATALOG), columns=["sha256", "split"])
+    splits = write_splits(tracker, config.registry.model, network, photos, work.home)
     candidate = Candidate(
         folder=folder,
         digest=work.inputs["recognizer"].digest,
@@ -41,7 +47,8 @@ def register(work: Work) -> Mapping[str, Any]:
             **source_tags(),
             CATALOG_TAG: catalog.facts["content"],
             CONFIG_TAG: config_digest(config),
-            NETWORK_TAG: str(read_json(folder / MANIFEST).get("fingerprint") or ""),
+            NETWORK_TAG: network,
+            SPLITS_TAG: splits,
         },
         figures=figures,
         example=_example(work),
@@ -50,12 +57,13 @@ def register(work: Work) -> Mapping[str, Any]:
     tracker.figures(figures, data, made.model_id)
     tracker.tags({"landmark.model": f"models:/{config.registry.model}/{made.version}"})
     tracker.end("FINISHED")
+    prune_quietly(tracker.client, config.registry.model, work.home, config.registry.keep_versions)
     facts = {"run": tracker.run_id, "model": config.registry.model, "version": made.version}
     write_json(work.out / "registered.json", facts)
     return facts
 
 
 def _example(work: Work) -> bytes:
-    photos = pd.read_parquet(work.file("catalog", "catalog.parquet"), columns=["photo", "split", "landmark"])
+    photos = pd.read_parquet(work.file("catalog", CATALOG), columns=["photo", "split", "landmark"])
     shown = photos[(photos["split"] == "test") & (photos["landmark"] != "")]["photo"]
     return read_bytes(shown.iloc[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mlflow import MlflowClient
@@ -57,12 +58,21 @@ def all_of(version: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: str(row["when"]))
 
 
-def latest_against(version: Any, against: str) -> dict[str, Any] | None:
-    """The latest verdict on a version that was held against a champion."""
-    found = [row for row in all_of(version) if row["against"] == against]
+def latest_against(version: Any, against: str, rule: str | None = None) -> dict[str, Any] | None:
+    """The latest verdict on a version that was held against a champion, by a rule (its digest; None: by any)."""
+    found = [row for row in all_of(version) if row["against"] == against and rule in (None, row.get("rule"))]
     return found[-1] if found else None
 
 
 def latest(version: Any) -> dict[str, Any] | None:
     """The latest verdict on a version."""
-    return all_of(version)[-1] if all_of(version) else None
+    return next(iter(all_of(version)[-1:]), None)
+
+
+def basis(row: Mapping[str, Any]) -> str:
+    """By which rule, on which catalog and when a verdict was found.
+
+    >>> basis({"rule": "ab" * 32, "catalog": "cd" * 32, "when": "2026-01-01T00:00:00+00:00"})
+    'rule abababababab, catalog cdcdcdcdcdcd, 2026-01-01T00:00:00+00:00'
+    """
+    return f"rule {str(row.get('rule'))[:12]}, catalog {str(row.get('catalog'))[:12]}, {row['when']}"

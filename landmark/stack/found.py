@@ -32,7 +32,7 @@ class Servers:
     Attributes:
         pid: the supervisor's process id.
         profile: `light` or `full`.
-        state: `starting`, `ready`, `failed` or `stopping`.
+        state: `starting`, `ready`, `degraded: ...`, `failed` or `stopping`.
         urls: address by service, for people and clients; no secret is in it.
         services: state, pid, restarts and message by service.
         env: file of `export` lines that a client needs, readable by its owner only.

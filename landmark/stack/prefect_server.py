@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +72,8 @@ def services(
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     prefect = (sys.executable, "-m", "prefect")
-    setting_up = {**home, **client, "LANDMARK_SILENCE_SECONDS": str(silence)}
+    notify = {name: value for name, value in os.environ.items() if name == "LANDMARK_NOTIFY"}
+    setting_up = {**home, **client, **notify, "LANDMARK_SILENCE_SECONDS": str(silence)}
     made = [
         Service(
             "prefect",

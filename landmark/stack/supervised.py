@@ -19,12 +19,13 @@ from landmark.stack.service import Service
 
 log = logging.getLogger("landmark.stack")
 
-WAITING, STARTING, READY, DONE, PAUSED, GAVE_UP, STOPPED = (
+WAITING, STARTING, READY, DONE, PAUSED, TROUBLED, GAVE_UP, STOPPED = (
     "waiting",
     "starting",
     "ready",
     "done",
     "paused",
+    "waiting after too many deaths",
     "gave up",
     "stopped",
 )
@@ -38,10 +39,11 @@ class Patience:
     """How often a service may die, and how long it is waited for.
 
     Args:
-        deaths: it is given up after so many deaths within `window`.
+        deaths: after so many deaths within `window` it is given up, if it never was ready, else tried less often.
         window: [s].
         first: pause before the first restart; it doubles each time [s].
         longest: longest pause [s].
+        later: pause between tries of one that was ready before and died too often; it is never given up [s].
         check: time between checks of a service that answers [s].
         silent: a service that answers no check for so long is started anew [s].
     """
@@ -50,6 +52,7 @@ class Patience:
     window: float = 600.0
     first: float = 1.0
     longest: float = 30.0
+    later: float = 180.0
     check: float = 10.0
     silent: float = 90.0
 
@@ -69,6 +72,7 @@ class Supervised:
     _since: float = 0.0
     _next: float = 0.0
     _answered: float = 0.0
+    _was_ready: bool = False
     seconds: float | None = None
     """How long the last start took."""
 
@@ -84,7 +88,9 @@ class Supervised:
             ready: names of the services that others may rely on now.
         """
         now = time.monotonic()
-        if (self.state == WAITING and ready >= set(self.service.needs)) or (self.state == PAUSED and now >= self._next):
+        if (self.state == WAITING and ready >= set(self.service.needs)) or (
+            self.state in (PAUSED, TROUBLED) and now >= self._next
+        ):
             self._start(now)
         elif self.state in (STARTING, READY) and self.process is not None:
             status = self.process.poll()
@@ -109,7 +115,7 @@ class Supervised:
         if good:
             self._answered = now
             if self.state == STARTING:
-                self.state, self.seconds = READY, now - self._since
+                self.state, self.seconds, self._was_ready = READY, now - self._since, True
                 log.info("%s: ready after %.1f s", service.name, self.seconds)
         limit = service.start_seconds if self.state == STARTING else self.patience.silent
         if not good and now - self._answered > limit and self.process is not None:
@@ -133,8 +139,15 @@ class Supervised:
         self._deaths = [moment for moment in self._deaths if now - moment < self.patience.window] + [now]
         self.message = why
         if len(self._deaths) >= self.patience.deaths:
-            self.state = GAVE_UP
-            self.message = f"died {len(self._deaths)} times in {self.patience.window / 60:.0f} minutes, given up; last: {why}"
+            often = f"died {len(self._deaths)} times in {self.patience.window / 60:.0f} minutes"
+            if self._was_ready:
+                # It works as a rule: a full disk is emptied and memory is given back, and nobody may be there to say so.
+                self.state, self._next = TROUBLED, now + self.patience.later
+                self.restarts += 1
+                self.message = f"{often}, tried again every {self.patience.later:.0f} s; last: {why}"
+            else:
+                self.state = GAVE_UP
+                self.message = f"{often}, given up; last: {why}"
             log.error("%s: %s; see %s", self.service.name, self.message, self.log)
             return
         pause = min(self.patience.longest, self.patience.first * 2 ** (len(self._deaths) - 1))

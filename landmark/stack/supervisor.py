@@ -16,7 +16,7 @@ from typing import Any
 from landmark.errors import LandmarkError
 from landmark.stack import found, keys, logs, process
 from landmark.stack.service import Service
-from landmark.stack.supervised import CHILDREN_SECONDS, GAVE_UP, SETTLED, Patience, Supervised
+from landmark.stack.supervised import CHILDREN_SECONDS, GAVE_UP, SETTLED, TROUBLED, Patience, Supervised
 
 log = logging.getLogger("landmark.stack")
 
@@ -73,9 +73,17 @@ class Supervisor:
             if self._stop:
                 return
             one.step(ready)
-        states = {one.state for one in self.services}
-        self.state = found.READY if states <= set(SETTLED) else "failed" if GAVE_UP in states else "starting"
+        self.state = self._overall()
         self._say()
+
+    def _overall(self) -> str:
+        states = {one.state for one in self.services}
+        if states <= set(SETTLED):
+            return found.READY
+        if GAVE_UP in states:
+            return "failed"
+        troubled = [one.service.name for one in self.services if one.state == TROUBLED]
+        return f"degraded: {', '.join(troubled)} {TROUBLED}" if troubled else "starting"
 
     def _keep_house(self) -> None:
         for one in self.services:

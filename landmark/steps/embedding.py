@@ -17,7 +17,7 @@ from landmark.photos.catalog import Catalog
 from landmark.run import Work
 from landmark.steps.photos import CATALOG
 from landmark.steps.training import load_network, use_threads
-from landmark.storage import sha256_file, write_json
+from landmark.storage import StorageUnavailable, sha256_file, write_json
 
 EMBEDDINGS = "embeddings.npy"
 Vectors = NDArray[np.float32]
@@ -30,6 +30,11 @@ def embed(work: Work) -> Mapping[str, Any]:
         facts: digest (of the embeddings), failed and reused (counts), and the rates of the photos embedded now.
     """
     embedded = embed_catalog(load_network(work), Catalog.load(work.file("catalog", CATALOG)), work.home, work.config)
+    if len(embedded.failed) > work.config.data.max_shrink * len(embedded.vectors):
+        raise StorageUnavailable(
+            f"embed: {len(embedded.failed)} of {len(embedded.vectors)} photos cannot be read; see that their disk is there, "
+            "then give the same command again"
+        )
     file = work.out / EMBEDDINGS
     np.save(file, embedded.vectors, allow_pickle=False)
     write_json(work.out / "failed.json", dict(embedded.failed))

@@ -23,7 +23,10 @@ ARTEFACTS = {
 
 MANIFEST = "recognizer.json"
 """What stands in a recognizer's folder of its network, among other things."""
-NO_MATTER = {"home", "threads", "registry", "base", "publish", "retention_days"}
+NO_MATTER: dict[str, Any] = {
+    **dict.fromkeys(("home", "threads", "registry", "base", "publish", "retention_days"), True),
+    "data": {"max_shrink": True},
+}
 """Settings that say where things lie and how they are made, not what comes out."""
 
 RAW_CATALOG = "raw_catalog"
@@ -141,7 +144,11 @@ def _world(config: RunConfig) -> dict[str, Any]:
 
 
 def _catalog(config: RunConfig) -> dict[str, Any]:
-    return {"data": _dump(config.data, "world", "references"), "seed": config.seed, "photos": fingerprint(data_of(config))}
+    return {
+        "data": _dump(config.data, "world", "references", "max_shrink"),
+        "seed": config.seed,
+        "photos": fingerprint(data_of(config)),
+    }
 
 
 def _clean(config: RunConfig) -> dict[str, Any]:

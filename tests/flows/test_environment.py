@@ -119,6 +119,7 @@ def test_a_server_that_cannot_start_is_one_line(tmp_path: Path) -> None:
 
 
 RETRIES = """
+import errno, sys
 from flows.tasks import may_go_better
 import requests
 from landmark.errors import LandmarkError
@@ -138,6 +139,12 @@ def wrapped(outer, inner):
 errors = [ConnectionResetError(), TimeoutError(), LandmarkError("x"), ValueError(), FileNotFoundError(), MemoryError()]
 errors += [StorageUnavailable("x"), wrapped(LandmarkError("hub"), requests.exceptions.ConnectionError())]
 errors += [wrapped(LandmarkError("file"), PermissionError())]
+errors += [wrapped(LandmarkError("file"), OSError(errno.EIO, "")), OSError(errno.ENOSPC, ""), requests.exceptions.RetryError()]
+assert "mlflow" not in sys.modules
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+errors += [MlflowException("x", TEMPORARILY_UNAVAILABLE), RestException({"error_code": "INTERNAL_ERROR", "message": "x"})]
+errors += [wrapped(LandmarkError("x"), MlflowException("x", RESOURCE_DOES_NOT_EXIST))]
 print([may_go_better(None, None, State(error)) for error in errors])
 """
 
@@ -147,4 +154,6 @@ def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RETRIES], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "[True, True, False, False, False, False, True, True, False]\n", done.stderr
+    assert done.stdout == (
+        "[True, True, False, False, False, False, True, True, False, True, False, True, True, True, False]\n"
+    ), done.stderr

@@ -10,7 +10,7 @@ from tests.test_cli import ROOT
 CODE = """
 import multiprocessing, sys, threading
 if sys.argv[1] == "with":
-    import flows.forks
+    import flows.tasks  # as every flow does
 if __name__ == "__main__":
     from prefect._internal.concurrency.services import QueueService
 

@@ -30,6 +30,25 @@ server.wait()
 CustomWebhookNotificationBlock(name="ops", url=url + "/custom", json_data={"text": "{{subject}}|{{body}}"}).save("ops")
 Webhook(url=url + "/plain").save("ops")
 Secret(value="silent").save("ops")
+from prefect import flow, get_client
+from flows import artifacts
+
+@flow(name="shows")
+def shows():
+    (home / "p.png").write_bytes(b"\\x89PNG")
+    (home / "large.svg").write_bytes(b"x" * (artifacts.LARGEST + 1))
+    artifacts.picture("small", home / "p.png", "small")
+    artifacts.picture("large", home / "large.svg", "large")
+    artifacts.picture("none", home / "none.png", "none")
+    artifacts.table("figures", [{"figure": "gap", "value": 0.123456}], "figures")
+
+shows()
+with get_client(sync_client=True) as client:
+    found = {row.key: (row.type, str(row.data)) for row in client.read_artifacts()}
+assert found["small"] == ("image", "data:image/png;base64,iVBORw=="), found
+assert found["large"][0] == "markdown" and "large.svg" in found["large"][1], found
+assert "none" not in found
+assert "0.1235" in found["figures"][1], found
 for block in ("custom-webhook/ops", "webhook/ops", "secret/ops", "webhook/nobody"):
     try:
         retrain(RetrainParameters(config=str(home / "missing.yaml"), notify=block))
@@ -64,7 +83,7 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_failure_is_told_once_and_by_the_block_that_was_named(tmp_path: Path, url: str) -> None:
+def test_pages_show_pictures_and_a_failure_is_told_once_and_by_the_block_that_was_named(tmp_path: Path, url: str) -> None:
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -140,7 +140,11 @@ def test_mlflow_holds_the_run(made: Made) -> None:
     (data,) = run.inputs.dataset_inputs
     assert run.data.tags["landmark.catalog"].startswith(data.dataset.digest)
     model = client.get_registered_model("landmark")
-    assert {alias: str(version) for alias, version in model.aliases.items()} == {"champion": "1", "challenger": "1"}
+    assert {alias: str(version) for alias, version in model.aliases.items()} == {
+        "champion": "1",
+        "challenger": "1",
+        "anchor": "1",
+    }
     version = client.get_model_version("landmark", "1")
     assert float(version.tags["sensitivity"]) == pytest.approx(made.result["metrics"]["sensitivity"], rel=1e-5)
     assert version.run_id == run.info.run_id

@@ -260,12 +260,6 @@ def test_a_disk_that_does_not_answer_leaves_no_row_empty_for_good(
     assert EmbeddingStore(tmp_path, network).embed_photos(photos, digests).ok.all()
 
 
-def test_photos_of_a_mount_that_is_away(tmp_path: Path, network: Network, photos: list[str]) -> None:
-    away = [f"{tmp_path}/mount/a/{Path(photo).name}" for photo in photos]
-    with pytest.raises(StorageUnavailable, match=r"the disk or mount of .*/mount/a does not answer"):
-        EmbeddingStore(tmp_path, network).embed_photos(away, [sha256(photo) for photo in photos])
-
-
 def test_run_broken_off_keeps_what_it_had(
     tmp_path: Path, network: Network, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
+import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import imagehash
@@ -61,3 +66,49 @@ def test_an_object_that_went_away_is_a_reject(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(storage, "read_bytes", gone)
     assert read_record("s3://b/x.jpg").reason == "no such object in S3"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.EMFILE])
+def test_a_disk_that_does_not_answer_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    photo = put(tmp_path / "x.jpg", 1, (64, 48))
+    opened = Path.open
+
+    def fails(self: Path, *arguments: object, **named: object) -> object:
+        if self == photo:
+            raise OSError(number, os.strerror(number), str(self))
+        return opened(self, *arguments, **named)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", fails)
+    with pytest.raises(storage.StorageUnavailable, match=rf"x\.jpg: the disk or mount of {tmp_path} does not answer"):
+        list(read_records([str(photo)], progress=False))
+
+
+def test_a_disk_that_fails_while_a_file_is_read_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = put(tmp_path / "x.jpg", 1, (64, 48))
+
+    class Fails(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    @contextlib.contextmanager
+    def opens(*_: object) -> Iterator[tuple[io.BytesIO, int]]:
+        yield Fails(), 1
+
+    monkeypatch.setattr(record, "open_photo", opens)
+    with pytest.raises(storage.StorageUnavailable):
+        read_record(str(photo))
+
+
+def test_one_file_that_nobody_may_read_is_a_reject_and_a_closed_folder_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = put(tmp_path / "x.jpg", 1, (64, 48))
+
+    def refuses(self: Path, *_: object, **__: object) -> object:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "open", refuses)
+    assert read_record(str(photo)).reason == "cannot be opened (Permission denied)"
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may enter every folder
+    with pytest.raises(storage.StorageUnavailable, match="may be read"):
+        read_record(str(photo))

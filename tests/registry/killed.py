@@ -14,10 +14,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from landmark.registry import models
 from landmark.registry.connection import connect
 from landmark.registry.trace import events
-from landmark.registry.versions import versions
+from landmark.registry.versions import aliases, versions
 from tests.registry.samples import Sample
 
 
@@ -44,7 +43,7 @@ def state(home: Path) -> dict[str, Any]:
     there = versions(client, "landmark")
     return {
         "versions": [str(version.version) for version in there],
-        "aliases": models.aliases(client, "landmark"),
+        "aliases": aliases(client, "landmark"),
         "gates": [version.tags.get("landmark.gate") for version in there],
         "outcomes": [event.outcome for event in events(there)],
     }

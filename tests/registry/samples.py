@@ -62,7 +62,8 @@ class Sample:
         self.cache = StepCache(home)
 
     def config(self, name: str = "r", **gate: Any) -> RunConfig:
-        return run_config(self.home, name=name, threads=1, registry={"gate": {"timed_photos": 4, "timed_rounds": 2, **gate}})
+        small = {"timed_photos": 4, "timed_rounds": 2, "specificity_photos": OTHERS, "target_tolerance": None}
+        return run_config(self.home, name=name, threads=1, registry={"gate": {**small, **gate}})
 
     def register(self, variant: str, config: RunConfig | None = None) -> Output:
         return self._step("register", "landmark.registry.register", config or self.config(), self._inputs(variant))

@@ -11,7 +11,7 @@ from PIL import Image
 from landmark.errors import LandmarkError
 from landmark.recognition.recognizer import Recognizer
 from landmark.recognition.recognizer_file import MANIFEST
-from landmark.registry import judge, models, package, verdicts
+from landmark.registry import by_hand, judge, models, package, verdicts
 from landmark.registry.connection import connect
 from landmark.registry.verdict import Verdict
 from landmark.registry.versions import ATTEMPT_TAG, find, versions
@@ -106,8 +106,8 @@ def test_the_first_version_needs_no_rival(sample: Sample, client: MlflowClient) 
     assert facts == {
         "passed": True, "promoted": True, "champion": None, "challenger": "1", "reasons": [], "note": "",
     }  # fmt: skip
-    assert of(client) == {"challenger": "1", "champion": "1"}
-    assert [row["action"] for row in models.history(client, MODEL, sample.home)] == ["gate"]
+    assert of(client) == {"challenger": "1", "champion": "1", "anchor": "1"}
+    assert [row["action"] for row in by_hand.history(client, MODEL, sample.home)] == ["gate"]
     assert models.listing(client, MODEL)[0]["against"] == "none"
 
 
@@ -122,8 +122,8 @@ def test_a_worse_one_is_refused_and_a_better_one_promoted(sample: Sample, client
     better = sample.gate("good", sample.config("better", max_seconds_ratio=None))
     assert (better["passed"], better["promoted"], better["champion"], better["challenger"]) == (True, True, "1", "2")
     worse = sample.gate("loose", sample.config("worse", max_seconds_ratio=None))
-    assert (worse["promoted"], worse["reasons"], worse["champion"]) == (False, ["specificity"], "2")
-    assert of(client) == {"champion": "2", "challenger": "3"}
+    assert (worse["promoted"], worse["reasons"], worse["champion"]) == (False, ["specificity", "specificity since anchor"], "2")
+    assert of(client) == {"champion": "2", "challenger": "3", "anchor": "1"}
     version = find(client, MODEL, "3")
     assert (version.tags["landmark.gate"], version.tags["landmark.gate.against"]) == ("refused", "2")
     (row,) = verdicts.all_of(version)
@@ -135,7 +135,7 @@ def test_the_verdict_says_what_was_counted(sample: Sample) -> None:
     sample.gate("good")
     config = sample.config("deaf", max_seconds_ratio=None)
     facts = sample.gate("deaf", config)
-    assert facts["reasons"] == ["sensitivity", "worst landmark"]
+    assert facts["reasons"] == ["sensitivity", "worst landmark", "small landmarks"]
     (folder,) = [
         path for path in sample.home.glob("steps/gate-*") if read_json(path / "verdict.json")["about"]["version"] == "2"
     ]
@@ -169,7 +169,7 @@ def test_what_was_rolled_back_stays_so(sample: Sample, client: MlflowClient) -> 
     sample.gate("deaf")
     config = sample.config(max_seconds_ratio=None)
     sample.gate("good", config)
-    assert models.rollback(client, MODEL, home=sample.home, why="complaints") == "1"
+    assert by_hand.rollback(client, MODEL, home=sample.home, why="complaints") == "1"
     # Nothing new: the step is done. A new rule: it is judged again, passes, and stays where it is.
     assert sample.gate("good", config)["promoted"] is True
     assert of(client)["champion"] == "1"
@@ -177,14 +177,14 @@ def test_what_was_rolled_back_stays_so(sample: Sample, client: MlflowClient) -> 
     assert (again["passed"], again["promoted"]) == (True, False)
     assert "rolled back" in again["note"]
     assert of(client)["champion"] == "1"
-    assert models.promote(client, MODEL, "2", home=sample.home) == "2"
+    assert by_hand.promote(client, MODEL, "2", home=sample.home) == "2"
 
 
 def test_a_verdict_alone(sample: Sample, client: MlflowClient) -> None:
     facts = sample.gate("good", sample.config(auto_promote=False))
     assert (facts["passed"], facts["promoted"]) == (True, False)
     assert of(client) == {"challenger": "1"}
-    assert models.promote(client, MODEL, "challenger", home=sample.home) == "1"
+    assert by_hand.promote(client, MODEL, "challenger", home=sample.home) == "1"
 
 
 def test_a_champion_that_changes_meanwhile_is_compared_with(
@@ -197,7 +197,7 @@ def test_a_champion_that_changes_meanwhile_is_compared_with(
     def meanwhile(client: MlflowClient, work: Any, model: str, champion: str | None, version: str) -> Any:
         found = whole(client, work, model, champion, version)
         if not seen:
-            models.promote(client, MODEL, "2", home=sample.home, force=True, why="meanwhile")
+            by_hand.promote(client, MODEL, "2", home=sample.home, force=True, why="meanwhile")
         seen.append(champion)
         return found
 
@@ -206,7 +206,7 @@ def test_a_champion_that_changes_meanwhile_is_compared_with(
     assert seen == ["1", "2"]
     assert (facts["champion"], facts["promoted"]) == ("2", True)
     assert of(client)["champion"] == "3"
-    assert [row["from"] for row in models.history(client, MODEL, sample.home)] == [None, "1", "2"]
+    assert [row["from"] for row in by_hand.history(client, MODEL, sample.home)] == [None, "1", "2"]
 
 
 def test_a_champion_that_is_damaged_is_an_error_and_stays(sample: Sample, client: MlflowClient) -> None:
@@ -216,4 +216,4 @@ def test_a_champion_that_is_damaged_is_an_error_and_stays(sample: Sample, client
     file.write_text(file.read_text() + " ")
     with pytest.raises(LandmarkError, match=r"models:/landmark/1: not whole in its store .*calibration.json is damaged"):
         sample.gate("good")
-    assert of(client) == {"champion": "1", "challenger": "2"}
+    assert of(client) == {"champion": "1", "challenger": "2", "anchor": "1"}

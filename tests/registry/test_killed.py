@@ -20,6 +20,7 @@ JUDGING = [
     ("landmark.registry.judge:_keep", 1),  # compared
     ("landmark.registry.verdicts:write", 1),  # the files are there, the tags not
     ("landmark.registry.judge:switch", 1),  # the tags are there
+    ("mlflow:MlflowClient.set_registered_model_alias", 2),  # champion, not anchor
     ("landmark.registry.trace:end", 1),  # the alias is switched, the trace has no outcome
 ]
 
@@ -51,26 +52,28 @@ def test_killed_at_every_point(sample: Sample) -> None:
     states = run(sample, [*first, ("deaf", "", 0), *second, ("good", "", 0)])
     for row in states[: len(REGISTERING)]:
         assert row["state"]["aliases"] == {}, row
-    assert [len(row["state"]["versions"]) for row in states[: len(first)]] == [0, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert [len(row["state"]["versions"]) for row in states[: len(first)]] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
     for row in states[5:8]:
         assert row["state"]["aliases"] == {"challenger": "1"}, row
-    assert states[8]["state"]["aliases"]["champion"] == "1"
-    assert states[8]["state"]["outcomes"] == [None]
-    done = states[9]
+    assert states[8]["state"]["aliases"] == {"challenger": "1", "champion": "1"}
+    # Mended by the next one, which is killed before it has written so.
+    assert states[9]["state"]["aliases"] == {"challenger": "1", "champion": "1", "anchor": "1"}
+    assert [row["state"]["outcomes"] for row in states[8:10]] == [[None], [None]]
+    done = states[10]
     assert done["state"] == {
         "versions": ["1"],
-        "aliases": {"challenger": "1", "champion": "1"},
+        "aliases": {"challenger": "1", "champion": "1", "anchor": "1"},
         "gates": ["passed"],
         "outcomes": ["done"],
     }
     assert done["facts"]["promoted"] is True
     assert done["facts"]["champion"] is None
     # The champion is never one that no gate has passed.
-    for row in states[10:12]:
+    for row in states[11:13]:
         assert row["state"]["aliases"]["champion"] == "1", row
     last = states[-1]
     assert last["state"]["versions"] == ["1", "2"]
-    assert last["state"]["aliases"] == {"challenger": "2", "champion": "2"}
+    assert last["state"]["aliases"] == {"challenger": "2", "champion": "2", "anchor": "1"}
     assert last["state"]["outcomes"] == ["done", "not done", "done"]
     assert last["facts"] == {
         "passed": True, "promoted": True, "champion": "1", "challenger": "2", "reasons": [], "note": "",

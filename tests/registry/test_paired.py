@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.special import xlogy
+from scipy.stats import binomtest, multinomial
 
 from landmark.registry.paired import (
     Paired,
     bootstrap_interval,
-    exact_interval,
     holm,
     loss_p,
     margin_p,
     resampled,
+    score,
+    score_interval,
 )
 
 
@@ -34,19 +36,36 @@ def test_mcnemars_own_example() -> None:
     assert 2 * loss_p(150, 86) == pytest.approx(3.716e-05, rel=1e-3)
 
 
-@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 2000), st.floats(0.001, 0.2))
-def test_the_test_against_a_margin_is_a_binomial_test_of_the_photos_that_differ(
-    lost: int, won: int, same: int, margin: float
-) -> None:
-    count, differ = lost + won + same, lost + won
-    p = margin_p(lost, won, count, margin)
-    if differ <= margin * count:
-        assert p == 0
-        return
-    chance = (1 - margin * count / differ) / 2
-    assert p == pytest.approx(binomtest(won, differ, chance, alternative="greater").pvalue)
-    # With more won it is never harder to pass.
-    assert margin_p(lost, won + 1, count + 1, 0.0) <= margin_p(lost, won, count, 0.0) + 1e-12
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(50, 2000), st.floats(0.005, 0.2))
+def test_tangos_statistic_is_the_score_at_the_most_likely_loss(lost: int, won: int, same: int, margin: float) -> None:
+    """The chance of a loss under the hypothesis, found by trying all instead of by the paper's formula."""
+    count = lost + won + same
+    lose = np.linspace(margin + 1e-9, (1 + margin) / 2 - 1e-9, 400001)
+    win = lose - margin
+    with np.errstate(divide="ignore", invalid="ignore"):
+        likely = xlogy(lost, lose) + xlogy(won, win) + xlogy(same, 1 - lose - win)
+    best = lose[np.argmax(likely)]
+    variance = (2 * best - margin) - margin**2
+    expected = (won - lost + count * margin) / np.sqrt(count * variance)
+    assert score(won, lost, count, -margin) == pytest.approx(expected, rel=2e-3, abs=2e-3)
+
+
+def test_tangos_own_example() -> None:
+    # Tango 1998, table III: soft contact lenses, 43 of 44 pairs effective both ways, 1 lost, margin 0.1: Z = 1.709, p = 0.044
+    assert score(0, 1, 44, -0.1) == pytest.approx(1.709, abs=5e-4)
+    assert margin_p(1, 0, 44, 0.1) == pytest.approx(0.044, abs=5e-4)
+
+
+@pytest.mark.parametrize(("count", "loss", "gain"), [(300, 0.012, 0.002), (625, 0.015, 0.005), (1000, 0.02, 0.01)])
+def test_a_true_loss_of_the_margin_seldom_passes(count: int, loss: float, gain: float) -> None:
+    """Over all outcomes, by their exact trinomial probabilities; the score test's own error is a point of percent or two."""
+    passes = sum(
+        float(multinomial.pmf([lost, won, count - lost - won], count, [loss, gain, 1 - loss - gain]))
+        for lost in range(60)
+        for won in range(60)
+        if margin_p(lost, won, count, 0.01) <= 0.05
+    )
+    assert 0.01 < passes < 0.075
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 500))
@@ -56,16 +75,17 @@ def test_lost_and_won_are_symmetric(lost: int, won: int, same: int) -> None:
     found, turned = pairs(lost, won, same), pairs(won, lost, same)
     assert (found.lost, found.won) == (turned.won, turned.lost) == (lost, won)
     assert found.difference == -turned.difference
-    low, high = exact_interval(lost, won, len(found), 0.05)
-    assert exact_interval(won, lost, len(found), 0.05) == pytest.approx((-high, -low))
+    low, high = score_interval(lost, won, len(found), 0.05)
+    assert score_interval(won, lost, len(found), 0.05) == pytest.approx((-high, -low), abs=1e-6)
     assert low <= found.difference <= high
 
 
-def test_the_interval_is_clopper_pearsons() -> None:
-    # scipy: binomtest(7, 10).proportion_ci(0.9, "exact") = (0.39338, 0.91273); the difference is (2 p - 1) * 10 / 50
-    ends = binomtest(7, 10).proportion_ci(0.9, "exact")
-    expected = ((2 * ends.low - 1) / 5, (2 * ends.high - 1) / 5)
-    assert exact_interval(3, 7, 50, 0.05) == pytest.approx(expected)
+def test_the_interval_is_wide_where_no_photo_differs() -> None:
+    # z = sqrt(n d / (1 - d)) = 1.6449 where nothing differs: d = 2.7055 / (n + 2.7055)
+    low, high = score_interval(0, 0, 100, 0.05)
+    assert (low, high) == pytest.approx((-2.70554 / 102.70554, 2.70554 / 102.70554), rel=1e-4)
+    assert score_interval(3, 0, 3, 0.05)[0] == -1.0
+    assert score_interval(0, 0, 0, 0.05) == (0.0, 0.0)
 
 
 def test_a_group_counts_once() -> None:

@@ -9,10 +9,10 @@ import pytest
 from mlflow import MlflowClient
 
 from landmark.errors import GateRefused, LandmarkError, UsageError
-from landmark.registry import models, promotion, trace, verdicts
+from landmark.registry import by_hand, models, promotion, trace, verdicts
 from landmark.registry.connection import connect
 from landmark.registry.verdict import Check, Verdict
-from landmark.registry.versions import find, versions
+from landmark.registry.versions import DIGEST_TAG, aliases, find, versions
 
 Client = MlflowClient
 
@@ -23,7 +23,7 @@ def client(home: Path, tmp_path: Path) -> Client:
     made = connect(home)
     made.create_registered_model("landmark")
     for number in range(1, 4):
-        tags = {models.DIGEST_TAG: f"digest{number}", "sensitivity": f"0.{number}", "landmark.bytes": "1500000"}
+        tags = {DIGEST_TAG: str(number) * 64, "sensitivity": f"0.{number}", "landmark.bytes": "1500000"}
         made.create_model_version("landmark", (tmp_path / str(number)).as_uri(), tags=tags)
     made.set_registered_model_alias("landmark", "champion", "1")
     made.set_registered_model_alias("landmark", "challenger", "3")
@@ -39,11 +39,11 @@ def judged(client: Client, version: str, against: str, passed: bool, when: str =
 
 
 def champion(client: Client) -> str:
-    return models.aliases(client, "landmark")["champion"]
+    return aliases(client, "landmark")["champion"]
 
 
 def promote(client: Client, home: Path, wanted: str, **options: Any) -> str:
-    return models.promote(client, "landmark", wanted, home=home, **options)
+    return by_hand.promote(client, "landmark", wanted, home=home, **options)
 
 
 def forced(client: Client, home: Path, wanted: str) -> str:
@@ -51,7 +51,7 @@ def forced(client: Client, home: Path, wanted: str) -> str:
 
 
 def rollback(client: Client, home: Path, **options: Any) -> str:
-    return models.rollback(client, "landmark", home=home, **options)
+    return by_hand.rollback(client, "landmark", home=home, **options)
 
 
 def events(client: Client) -> list[trace.Event]:
@@ -84,7 +84,7 @@ def test_promote_and_roll_back(client: Client, home: Path) -> None:
     assert champion(client) == "1"
     with pytest.raises(LandmarkError, match="no champion before this one"):
         rollback(client, home)
-    rows = models.history(client, "landmark", home)
+    rows = by_hand.history(client, "landmark", home)
     assert [(row["action"], row["from"], row["to"], row["outcome"]) for row in rows] == [
         ("promote", "1", "3", "done"),
         ("promote", "3", "2", "done"),
@@ -170,7 +170,7 @@ def test_a_switch_that_was_cut_off_is_none(client: Client, home: Path, monkeypat
         with pytest.raises(KeyboardInterrupt):
             promote(client, home, "3")
     assert champion(client) == "1"
-    assert [row["outcome"] for row in models.history(client, "landmark", home)] == ["not done"]
+    assert [row["outcome"] for row in by_hand.history(client, "landmark", home)] == ["not done"]
     with pytest.raises(LandmarkError, match="no champion before"):
         rollback(client, home)
     assert promote(client, home, "3") == "3"
@@ -194,9 +194,9 @@ def test_what_another_machine_has_under_way_is_left_alone(client: Client, home: 
     monkeypatch.setattr(trace, "who", lambda: "ann@elsewhere")
     trace.begin(client, "landmark", [], trace.PROMOTE, "1", "2", "", False)
     monkeypatch.setattr(trace, "who", lambda: "ben@here")
-    assert models.history(client, "landmark", home)[0]["outcome"] is None
+    assert by_hand.history(client, "landmark", home)[0]["outcome"] is None
     monkeypatch.setattr(trace, "STALE", trace.timedelta(seconds=-1))
-    assert models.history(client, "landmark", home)[0]["outcome"] == "not done"
+    assert by_hand.history(client, "landmark", home)[0]["outcome"] == "not done"
 
 
 def test_events_are_in_order_though_the_clock_was_set_back(client: Client, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ def test_a_tag_that_is_no_event_is_passed_over(client: Client, home: Path) -> No
     for value in ("no json", "[]", '{"time": 1}'):
         client.set_model_version_tag("landmark", "1", f"{trace.EVENT}{len(value)}", value)
     client.set_model_version_tag("landmark", "2", f"{verdicts.ONE}x", "[")
-    assert models.history(client, "landmark", home) == []
+    assert by_hand.history(client, "landmark", home) == []
     assert len(models.details(client, "landmark", "2")["verdicts"]) == 1
 
 
@@ -236,8 +236,9 @@ def test_the_gate_never_brings_back_what_was_rolled_back(client: Client, home: P
     def by_gate(version: str) -> bool:
         return promotion.switch(client, "landmark", home, expected="1", to=version, action=trace.GATE, why="passed").switched
 
+    assert by_hand.resume(client, "landmark", home=home) is not None
     assert not by_gate("3")
-    client.create_model_version("landmark", (tmp_path / "again").as_uri(), tags={models.DIGEST_TAG: "digest3"})
+    client.create_model_version("landmark", (tmp_path / "again").as_uri(), tags={DIGEST_TAG: "3" * 64})
     assert not by_gate("4")  # the same content
     client.delete_model_version("landmark", "3")
     assert not by_gate("4")
@@ -257,7 +258,7 @@ def test_show_and_in_short(client: Client, home: Path) -> None:
     client.set_model_version_tag("landmark", "3", "landmark.network", "fingerprint")
     promote(client, home, "3")
     shown = models.details(client, "landmark", "champion")
-    assert (shown["version"], shown["digest"], shown["figures"]) == ("3", "digest3", {"sensitivity": 0.3})
+    assert (shown["version"], shown["digest"], shown["figures"]) == ("3", "3" * 64, {"sensitivity": 0.3})
     assert [(row["passed"], row["against"]) for row in shown["verdicts"]] == [(True, "1")]
     assert [row["to"] for row in shown["trace"]] == ["3"]
     json.dumps(shown, allow_nan=False)

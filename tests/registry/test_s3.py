@@ -15,8 +15,9 @@ from moto.server import ThreadedMotoServer
 
 from landmark.errors import LandmarkError
 from landmark.recognition.recognizer import Recognizer
-from landmark.registry import models
+from landmark.registry import models, splits
 from landmark.registry.connection import EXPERIMENT, connect
+from landmark.registry.retention import prune_versions
 from landmark.registry.versions import find, versions
 from tests.registry.samples import Sample
 from tests.test_cli import ROOT
@@ -96,3 +97,13 @@ def test_artefacts_in_s3(sample: Sample, s3: Any, monkeypatch: pytest.MonkeyPatc
     (folder / "calibration.json").write_text("{}")
     with pytest.raises(LandmarkError, match=r"models:/landmark/1"):
         models.fetch("models:/landmark@champion", sample.home)
+
+    # It is registered anew, and what is damaged goes with its objects.
+    assert sample.register("good", sample.config("new")).facts["version"] == "2"
+    assert models.fetch("models:/landmark/1", sample.home) != folder
+    assert splits.used_for(client, "landmark", "2", sample.home)
+    client.set_registered_model_alias("landmark", "champion", "2")
+    client.delete_registered_model_alias("landmark", "anchor")
+    assert [one.version for one in prune_versions(client, "landmark", sample.home, 1)] == ["1"]
+    assert "Contents" not in s3.list_objects_v2(Bucket="models", Prefix=place.removeprefix("s3://models/"))
+    assert Recognizer.load(models.fetch("models:/landmark@champion", sample.home)).recognize([photo])["landmark"][0] == "bell"

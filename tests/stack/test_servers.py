@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +196,9 @@ def test_automations_are_made_once(stack: Stack, tmp_path: Path) -> None:
         [sys.executable, "-m", "flows.automations"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert [line.rpartition(": ")[2] for line in done.stdout.splitlines()] == ["there", "kept", "kept"]
+    assert [line.rpartition(": ")[2] for line in done.stdout.splitlines()] == ["there", "kept", "kept", "kept"]
     with stack.prefect() as prefect:
-        assert len(prefect.post("/automations/filter", json={}).json()) == 2
+        assert len(prefect.post("/automations/filter", json={}).json()) == 3
 
 
 def test_a_killed_server_comes_back_with_what_it_had(stack: Stack) -> None:
@@ -229,6 +233,10 @@ class Probe:
     def slots(self) -> int:
         return int(self.api.get(f"/deployments/{self.id}").json()["global_concurrency_limit"]["active_slots"])
 
+    def runs(self) -> list[dict[str, Any]]:
+        wanted = {"deployments": {"id": {"any_": [self.id]}}}
+        return list(self.api.post("/flow_runs/filter", json=wanted).json())
+
     def ended(self, run: str) -> str | None:
         state = self.state(run)
         return state if state in ("COMPLETED", "CANCELLED", "CRASHED", "FAILED") else None
@@ -259,3 +267,72 @@ def test_a_run_goes_on_when_its_worker_is_killed(stack: Stack, tmp_path: Path) -
     wait_for(lambda: (tmp_path / "pid").exists() and probe.state(run) == "RUNNING", 90)
     os.kill(stack.pid("worker"), signal.SIGKILL)
     assert wait_for(lambda: probe.ended(run), 90) == "COMPLETED"
+
+
+CRASHED = """
+import sys
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from flows import automations
+
+block = CustomWebhookNotificationBlock(name="ops", url=sys.argv[1], json_data={"text": "{{subject}}|{{body}}"})
+block.save("ops", overwrite=True)
+again = automations.crashed_runs(8, ("probe",)).model_copy(update={"name": "probes begin again"})
+silent = automations.silent_runs(45, automations.telling("custom-webhook/ops"))
+print(automations.ensure(again), automations.ensure(silent), automations.ensure(silent))
+"""
+
+
+@pytest.fixture
+def posted() -> Iterator[tuple[str, list[Any]]]:
+    """A web server of our own: its address, and what is posted to it."""
+    bodies: list[Any] = []
+
+    class Web(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", bodies
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_crashed_run_begins_again_with_its_parameters_and_people_are_told(
+    stack: Stack, tmp_path: Path, posted: tuple[str, list[Any]]
+) -> None:
+    """Worker and flow are killed at once; the run that follows is asked for by the server alone."""
+    url, bodies = posted
+    environment = {**os.environ, **stack.variables, "PREFECT_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", CRASHED, url]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["made", "changed", "kept"]
+    probe = Probe(stack)
+    file = tmp_path / "pid"
+    lost = probe.start(seconds=20, file=str(file))
+    try:
+        pid = int(wait_for(lambda: file.exists() and file.read_text(), 90))
+        wait_for(lambda: probe.state(lost) == "RUNNING")
+        time.sleep(2)  # its first heartbeat is on its way
+        for one in (stack.pid("worker"), pid):
+            os.kill(one, signal.SIGKILL)
+        assert wait_for(lambda: probe.ended(lost), 150) == "CRASHED"
+        new = wait_for(lambda: [run for run in probe.runs() if run["created_by"] and run["created_by"]["type"] == "AUTOMATION"])
+        assert len(new) == 1
+        assert new[0]["parameters"] == {"seconds": 20, "file": str(file)}
+        assert wait_for(lambda: probe.ended(new[0]["id"]), 120) == "COMPLETED"
+        assert int(file.read_text()) != pid
+        (text,) = wait_for(lambda: [body["text"] for body in bodies])
+        assert text.startswith("landmark: probe '")
+        assert lost in text
+    finally:
+        with stack.prefect() as prefect:
+            for row in prefect.post("/automations/filter", json={}).json():
+                if row["name"] == "probes begin again":
+                    prefect.delete(f"/automations/{row['id']}")

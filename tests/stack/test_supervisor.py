@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,8 @@ def service(name, code, **options):
     return Service(name, (sys.executable, "-S", "-c", code, name), dict(os.environ), folder, **options)
 services = eval(sys.argv[3])
 with only_one(home):
-    Supervisor(home, "test", services, Patience(deaths=3, window=60, first=0.05, longest=0.2, check=0.3, silent=1.0)).run()
+    patience = Patience(deaths=3, window=60, first=0.05, longest=0.2, later=1.0, check=0.3, silent=1.0)
+    Supervisor(home, "test", services, patience).run()
 """
 SLEEP = "import sys, time; from pathlib import Path; Path(sys.argv[1] + '.up').touch(); time.sleep(600)"
 STUBBORN = """
@@ -123,21 +125,24 @@ def test_services_start_in_order_and_end_in_reverse(start: Callable[..., Supervi
     assert not keeper.stop(one.home)
 
 
-def test_a_dead_service_is_started_anew_until_it_dies_too_often(start: Callable[..., Supervision]) -> None:
-    one = start(f"[service('a', {SLEEP!r}), service('b', {SLEEP!r})]")
+def test_a_service_that_worked_is_never_given_up(start: Callable[..., Supervision]) -> None:
+    code = f"import os, sys; os.path.exists('broken') and sys.exit('no space left'); {SLEEP}"
+    one = start(f"[service('a', {code!r}), service('b', {SLEEP!r})]")
     one.up()
     other = one.said("b")["pid"]
-    for restarts in (1, 2):
-        os.kill(one.said("a")["pid"], signal.SIGKILL)
-        one.wait(lambda restarts=restarts: one.said("a")["restarts"] == restarts and one.said("a")["state"] == "ready")
+    (one.folder / "broken").touch()
     os.kill(one.said("a")["pid"], signal.SIGKILL)
-    one.wait(lambda: one.said("a")["state"] == "gave up")
-    assert "died 3 times in 1 minutes, given up; last: ended with -9" in one.said("a")["message"]
+    one.wait(lambda: one.said("a")["state"] == "waiting after too many deaths")
+    assert re.match(r"died \d times in 1 minutes, tried again every 1 s; last: ended with", one.said("a")["message"])
     servers = found.running(one.home)
     assert servers is not None
-    assert servers.state == "failed"
+    assert servers.state == "degraded: a waiting after too many deaths"
     assert one.said("b")["pid"] == other
-    assert one.said("b")["state"] == "ready"
+    restarts = one.said("a")["restarts"]
+    one.wait(lambda: one.said("a")["restarts"] > restarts)
+    assert "last: ended with 1: no space left" in one.said("a")["message"]
+    (one.folder / "broken").unlink()
+    assert one.up().services["a"]["message"] == ""
 
 
 def test_what_a_failing_program_says_is_passed_on(start: Callable[..., Supervision]) -> None:

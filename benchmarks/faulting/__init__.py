@@ -1,0 +1,1 @@
+"""Faults done to real retrainings, and an independent look at what is left afterwards."""
