@@ -160,7 +160,11 @@ class Case:
             ran: steps that it says it did; None: it does not say.
         """
         now = checker.steps(self.home)
-        self.redone = [name for name, was in done.items() if now.get(name, (0, ""))[0] != was[0]]
+        self.redone = [name for name, was in done.items() if name in now and now[name][0] != was[0]]
+        gone = sorted(set(done) - set(now))
+        self.findings.say(
+            "what was done is kept", *([f"{len(gone)} finished steps are gone: {', '.join(gone)}"] if gone else [])
+        )
         self.findings.say("only what was not done", *(f"{name} was done again" for name in self.redone))
         if ran is not None:
             made = {name.rpartition("-")[0] for name in set(now) - set(done)}

@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
         "gate": {
             "max_seconds_ratio": None,
             "specificity_margin": 1.0,
+            "anchor_drop": 1.0,
             "sensitivity_drop": 1.0,
             "landmark_drop": 1.0,
             "alpha": 1e-9,

@@ -170,7 +170,7 @@ class Stack:
             return {}
         return found
 
-    def wait_final(self, flow_run: str, seconds: float = 600.0) -> dict[str, Any]:
+    def wait_final(self, flow_run: str, seconds: float = 1200.0) -> dict[str, Any]:
         """Wait until a flow run has ended; its state.
 
         Raises:

@@ -43,7 +43,10 @@ class StackCase(Case):
     @property
     def allowed(self) -> list[str | None]:
         """Champions that there may be, in order."""
-        return [self.first, self.next]
+        made = [version for version in self.registry.versions() if version.number == self.next]
+        # Each has a seed of its own: whether it is good enough the gate alone can say.
+        refused = made and made[0].tags.get("landmark.gate") == "refused"
+        return [self.first] if refused else [self.first, self.next]
 
 
 class StackWorld:

@@ -31,7 +31,7 @@ from landmark.registry.promotion import NONE, held, is_barred, model_lock, repai
 from landmark.registry.promotion import anchor as anchor_of
 from landmark.registry.splits import used_for
 from landmark.registry.verdict import Verdict
-from landmark.registry.versions import CHAMPION, DIGEST_TAG, aliases, by_number, versions
+from landmark.registry.versions import CHAMPION, DAMAGED_TAG, DIGEST_TAG, aliases, by_number, content_of, versions
 from landmark.run import Work
 from landmark.steps.photos import CATALOG
 from landmark.steps.training import use_threads
@@ -68,7 +68,8 @@ def gate(work: Work) -> Mapping[str, Any]:
         if champion == version and (before := _promoted_before(client, work, model, version)) is not None:
             verdict, against = before
             return _facts(verdict, True, against, version, "")
-        verdict, compared = _compare(client, work, model, champion, version)
+        rival = None if champion and _mends(client, model, champion, version) else champion
+        verdict, compared = _compare(client, work, model, rival, version)
         _keep(client, work, model, version, verdict, compared)
         note = _why_not(client, registry.gate, model, version, champion, verdict)
         if not verdict.passed or note:
@@ -80,6 +81,12 @@ def gate(work: Work) -> Mapping[str, Any]:
             return _facts(verdict, True, champion, version, "")
         log.info("gate: version %s became champion meanwhile; comparing with it", done.champion)
     raise LandmarkError(f"gate: the champion of '{model}' changed {ATTEMPTS} times meanwhile; give the same command again")
+
+
+def _mends(client: MlflowClient, model: str, champion: str, version: str) -> bool:
+    """Whether a version is the champion's own content, registered anew as the champion's is damaged: no rival, no test."""
+    broken, whole = by_number(client, model, champion), by_number(client, model, version)
+    return DAMAGED_TAG in broken.tags and content_of(broken) == content_of(whole)
 
 
 def _facts(verdict: Verdict, promoted: bool, champion: str | None, version: str, note: str) -> dict[str, Any]:

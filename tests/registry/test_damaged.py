@@ -32,8 +32,10 @@ def test_the_same_content_is_registered_anew(sample: Sample, lost: str) -> None:
         with pytest.raises(LandmarkError, match=r"`landmark models rollback`.*`landmark retrain CONFIG name=NEW`"):
             models.fetch("models:/landmark@champion", sample.home)
     facts = sample.gate("good", sample.config("new", max_seconds_ratio=None))
-    # Compared with the champion, of which the new version holds the files.
+    # It is the champion's own content: nothing is to be compared.
     assert (facts["challenger"], facts["champion"]) == ("2", "1"), facts
+    assert (facts["passed"], facts["promoted"]) == (True, True), facts
+    assert aliases(client, "landmark")["champion"] == "2"
     damaged = json.loads(find(client, "landmark", "1").tags[DAMAGED_TAG])
     assert damaged["when"]
     assert damaged["why"]
