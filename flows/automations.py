@@ -27,7 +27,7 @@ POOL = "landmark"
 SILENCE_SECONDS = 240
 """Eight heartbeats of 30 s."""
 
-PENDING_SECONDS = 900
+PENDING_SECONDS = 300
 """A run that a worker has taken and not begun for so long was lost with its worker."""
 
 HEARTBEAT = "prefect.flow-run.heartbeat"

@@ -85,8 +85,8 @@ def _kept(home: Path) -> tuple[set[str], set[str]]:
     for record in (home / "runs").glob(f"*/{RECORD}"):
         try:
             row = json.loads(record.read_text(encoding="utf-8"))
-            # `gathering`: what a run that is being published, or was killed in it, will stand on.
-            for steps in (row["steps"], row.get("gathering") or {}):
+            # `gathering`: what a run that is being published, or was killed in it, will stand on; `before`: what it stood on.
+            for steps in (row["steps"], row.get("gathering") or {}, row.get("before") or {}):
                 names |= {f"{step}-{output['key'][:16]}" for step, output in steps.items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
             # Not knowing what a run stands on, nothing of its steps may go.

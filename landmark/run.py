@@ -213,9 +213,13 @@ class Run:
             self._record(kept_from=place)
 
     def _gather(self, artefacts: Mapping[str, str]) -> None:
-        before = self._recorded("steps")
+        steps, before = self._recorded("steps"), self._recorded("before")
+        if not isinstance(steps, dict):
+            steps = {}
+        if steps != self.record():
+            before = steps
         # Killed on the way, neither what the run stood on nor what it will stand on may be pruned.
-        self._write({"steps": before if isinstance(before, dict) else {}, "gathering": self.record()})
+        self._write({"steps": steps, "gathering": self.record(), "before": before or {}})
         for name, place in artefacts.items():
             step, _, path = place.partition("/")
             source = self.outputs[step].folder / path
@@ -230,7 +234,8 @@ class Run:
         self._record()
 
     def _record(self, **facts: str) -> None:
-        self._write({"steps": self.record(), **facts})
+        # What it stood on before stays too, so that going back costs nothing, and a clock that jumps takes nothing.
+        self._write({"steps": self.record(), "before": self._recorded("before") or {}, **facts})
 
     def _write(self, row: Mapping[str, Any]) -> None:
         write_json(self.folder / RECORD, {"name": self.config.name, **row})

@@ -1,6 +1,7 @@
 """Runs: which steps are done, what is published, who may run."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -209,6 +210,8 @@ def test_a_publication_that_is_broken_off_lets_nothing_go(tmp_path: Path, monkey
     assert prune(home, 0) == []
     assert perform(config(tmp_path)) == []
     assert perform(changed) == []
+    assert prune(home, 0) == []  # the one before it stays as well
+    perform(config(tmp_path, training__scale=20.0))
     assert {one.path.partition("-")[0] for one in prune(home, 0)} >= {"steps/train"}
     assert perform(changed) == []
 
@@ -321,3 +324,18 @@ def test_fingerprint_of_a_bucket_sees_new_content(monkeypatch: pytest.MonkeyPatc
         assert len({before, second, fingerprint(places)}) == 3
         with pytest.raises(UsageError, match="nothing there"):
             fingerprint({"data.source": "s3://photos/b"})
+
+
+def test_what_a_run_stood_on_before_is_on_record_and_stays(tmp_path: Path) -> None:
+    def steps(key: str) -> dict[str, str]:
+        return {name: row["key"] for name, row in json.loads(record.read_text())[key].items()}
+
+    record = tmp_path / "home" / "runs" / "fake" / "run.json"
+    keys = []
+    for specificity in (0.9, 0.95, 0.95):
+        perform(config(tmp_path, calibration__specificity=specificity))
+        keys.append(steps("steps"))
+    assert keys[0] != keys[1]
+    assert keys[1] == keys[2]
+    assert steps("before") == keys[0]
+    assert prune(tmp_path / "home", 0) == []

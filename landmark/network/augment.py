@@ -124,7 +124,7 @@ class TrainingPhotos(Dataset[tuple[Tensor, int, int]]):
         # As torch.random.fork_rng would, at a hundredth of its time: it takes longer than the augmentation.
         generator = torch.default_generator
         state = generator.get_state()
-        generator.manual_seed(self.seed * 1_000_003 + draw)
+        generator.manual_seed((self.seed * 1_000_003 + draw) % (1 << 63))
         try:
             return self.transform(image).permute(1, 2, 0), int(self.targets[row]), row
         finally:
