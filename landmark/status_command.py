@@ -63,6 +63,7 @@ def gather(home: Path, model: str) -> dict[str, Any]:
         "model": model,
         "champion": None,
         "challenger": None,
+        "hold": None,
         "running": [asdict(attempt) for attempt in attempts if attempt.outcome == "running"],
         "failed": [asdict(attempt) for attempt in bad[-LATEST:][::-1]],
         "succeeded": [asdict(attempt) for attempt in finished[-LATEST:][::-1]],
@@ -102,12 +103,16 @@ def _ask_registry(found: dict[str, Any], home: Path, model: str) -> None:
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
         return  # nothing was ever registered here: no store is made for asking
     try:
+        from landmark.registry.by_hand import hold_words
         from landmark.registry.connection import asking
         from landmark.registry.models import champion
+        from landmark.registry.promotion import held
 
         with asking(home) as client:
             found["champion"] = champion(client, model)
             found["challenger"] = champion(client, model, alias="challenger")
+            about = held(client, model)
+            found["hold"] = hold_words(about) if about is not None else None
     except LandmarkError as error:
         found["unknown"].append(str(error))
 
@@ -120,6 +125,8 @@ def _print(found: dict[str, Any]) -> None:
     challenger = found["challenger"]
     if challenger is not None and (found["champion"] or {}).get("version") != challenger["version"]:
         print(_version(found["model"], "challenger", challenger))
+    if found["hold"]:
+        print(found["hold"])
     if found["running"]:
         rows = [[row["flow"], row["run"], row["begun"][:19], str(row["facts"].get("pid", ""))] for row in found["running"]]
         print_table("runs now", ["flow", "run", "since (UTC)", "process"], rows)
