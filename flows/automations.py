@@ -30,6 +30,9 @@ SILENCE_SECONDS = 240
 PENDING_SECONDS = 300
 """A run that a worker has taken and not begun for so long was lost with its worker."""
 
+NOT_BEGUN = ("Pending", "Submitting", "InfrastructurePending")
+"""Names of the state of a run that a worker has taken and not begun."""
+
 HEARTBEAT = "prefect.flow-run.heartbeat"
 KEPT = "Kept by the project: `python -m flows.automations` sets it right."
 RESTARTED = ("retrain", "refresh", "tag")
@@ -66,7 +69,7 @@ def lost_runs(seconds: int = PENDING_SECONDS, tell: Sequence[ActionTypes] = ()) 
     """Marks a run Crashed that a worker took and never began; it would hold its deployment's slot for ever."""
     return _crash(
         "landmark: runs that never began",
-        after={"prefect.flow-run.Pending"},
+        after={f"prefect.flow-run.{name}" for name in NOT_BEGUN},
         seconds=seconds,
         message=f"taken by a worker and not begun within {seconds} s: the worker was lost",
         tell=tell,

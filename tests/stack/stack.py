@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,12 @@ class Stack:
         port = self.servers.urls["postgres"].rpartition(":")[2]
         secret = password or self.secrets[f"pg-{user}"]
         return psycopg2.connect(host="127.0.0.1", port=port, user=user, password=secret, dbname=database)
+
+
+def environment(stack: Stack) -> dict[str, str]:
+    """What a user has who read the file of `export` lines."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "AWS_"))}
+    return {**kept, **stack.variables, "PREFECT_HOME": str(stack.home / "client"), "LANDMARK_HOME": str(stack.home / "user")}
 
 
 def wait_for(what: Callable[[], T | None], seconds: float = 60.0) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import pytest
 from landmark.config import WorldConfig
 from landmark.photos.world import write_world
 from landmark.stack import found, object_store
-from tests.stack.stack import Stack, wait_for
+from tests.stack.stack import Stack, environment, wait_for
 from tests.test_cli import ROOT
 
 BUCKET = "landmark-photos"
@@ -44,12 +43,6 @@ class Retrained:
 
     config: Path
     run: dict[str, Any]
-
-
-def environment(stack: Stack) -> dict[str, str]:
-    """What a user has who read the file of `export` lines."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "AWS_"))}
-    return {**kept, **stack.variables, "PREFECT_HOME": str(stack.home / "client"), "LANDMARK_HOME": str(stack.home / "user")}
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +108,7 @@ def test_artefacts_lie_in_s3_and_metadata_in_postgres(stack: Stack, retrained: R
         cursor.execute("select name, version, status from model_versions")
         assert cursor.fetchall() == [("landmark", 1, "READY")]
         cursor.execute("select alias, version from registered_model_aliases order by alias")
-        assert cursor.fetchall() == [("challenger", 1), ("champion", 1)]
+        assert cursor.fetchall() == [("anchor", 1), ("challenger", 1), ("champion", 1)]
     with stack.database("prefect", "prefect") as connection, connection.cursor() as cursor:
         cursor.execute("select state_type::text from flow_run where id = %s", (retrained.run["id"],))
         assert cursor.fetchall() == [("COMPLETED",)]

@@ -37,7 +37,7 @@ def perform(settings: RunConfig) -> list[str]:
     return run.ran
 
 
-AFTER = ["train", "embed", "centroids", "index", "calibrate", "recognizer", "baselines", "evaluate", "register"]
+AFTER = ["train", "embed", "centroids", "index", "calibrate", "recognizer", "baselines", "evaluate", "register", "gate"]
 
 
 def test_the_steps_of_the_rounds(tmp_path: Path) -> None:
