@@ -42,6 +42,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No other file has the servers meanwhile: one kills what another waits for."""
+    base = tmp_path_factory.getbasetemp()
+    with FileLock((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "stack-alone.lock"):
+        yield
+
+
 def start(place: Path, owner: int) -> Path:
     """Start the servers; they end with the tests, however these end."""
     # Not below pytest's own folder: that is closed to others, and PostgreSQL runs as another account than root.

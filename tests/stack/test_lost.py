@@ -20,6 +20,8 @@ import pytest
 from tests.stack.stack import Stack, environment, wait_for
 from tests.test_cli import ROOT
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 def test_automations_are_made_once(stack: Stack, tmp_path: Path) -> None:
     environment = {**os.environ, **stack.variables, "PREFECT_HOME": str(tmp_path), "LANDMARK_SILENCE_SECONDS": "45"}

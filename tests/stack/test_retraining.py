@@ -21,6 +21,8 @@ from landmark.stack import found, object_store
 from tests.stack.stack import Stack, environment, wait_for
 from tests.test_cli import ROOT
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 BUCKET = "landmark-photos"
 CONFIG = """
 name: scheduled
@@ -45,8 +47,8 @@ class Retrained:
     run: dict[str, Any]
 
 
-@pytest.fixture(scope="session")
-def retrained(stack: Stack) -> Retrained:
+@pytest.fixture(scope="module")
+def retrained(stack: Stack, alone: None) -> Retrained:
     photos = stack.home / "photos"
     write_world(photos, WorldConfig(landmarks=3, photos=10, others=60, size=48))
     s3 = stack.s3()

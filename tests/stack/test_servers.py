@@ -17,6 +17,8 @@ from landmark.errors import LandmarkError
 from landmark.stack import found, supervisor
 from tests.stack.stack import Stack, wait_for
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 SERVERS = {"postgres", "s3", "prefect", "mlflow", "worker"}
 
 
