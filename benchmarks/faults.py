@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "landmark-faults", help="scratch and state")
     parser.add_argument("--lane", default="a", help="letter; a second bench at once on the same --work needs another")
+    parser.add_argument("--note", default="", help="what a reader of the results must know of these runs besides")
     options = parser.parse_args()
     wanted = options.only or names
     chosen = [one for one in SCENARIOS if one.name in wanted or ("stack" if one.stack else "local") in wanted]
@@ -53,7 +54,7 @@ def main() -> None:
             servers.stack.down()
     done = rows(state)
     docs = ROOT / "docs" / "faults.md" if options.out.resolve() == RESULTS else None
-    print(write(options.out, docs, SCENARIOS, done))
+    print(write(options.out, docs, SCENARIOS, done, options.note))
     lost = [row for row in done if row["wrong"]]
     if lost:
         say(f"{len(lost)} runs in which a check failed")

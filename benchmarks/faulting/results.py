@@ -50,11 +50,25 @@ def document(found: dict[str, Any]) -> str:
     return "\n".join([head, HOW, *rest])
 
 
-def write(out: Path, docs: Path | None, scenarios: Sequence[Scenario], done: Sequence[dict[str, Any]]) -> str:
-    """Write the results, and the documentation's page where it is wanted; the results' page."""
+def write(out: Path, docs: Path | None, scenarios: Sequence[Scenario], done: Sequence[dict[str, Any]], note: str = "") -> str:
+    """Write the results, and the documentation's page where it is wanted; the results' page.
+
+    Args:
+        out: folder of the results.
+        docs: the documentation's page.
+        scenarios: in the order of the table.
+        done: a row a run.
+        note: what a reader must know of these runs besides.
+    """
     rows = [summed(scenario, [row for row in done if row["scenario"] == scenario.name]) for scenario in scenarios]
     rows = [row for row in rows if row["runs"] or row["skipped"]]
-    found = {"machine": machine(), "seeds": sorted({row["seed"] for row in done}), "table": rows, "runs": list(done)}
+    found = {
+        "machine": machine(),
+        "seeds": sorted({row["seed"] for row in done}),
+        "note": note,
+        "table": rows,
+        "runs": list(done),
+    }
     out.mkdir(parents=True, exist_ok=True)
     (out / "faults.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     page = markdown(found)
@@ -103,6 +117,7 @@ def markdown(found: dict[str, Any]) -> str:
         f"{sum(row['wrong_champion'] for row in rows)} with a wrong champion, "
         f"{sum(row['steps_redone'] for row in rows)} finished steps done again.",
         "",
+        *([found["note"], ""] if found.get("note") else []),
         "| fault | what brings it back | runs | artefacts lost | wrong champion | steps redone | other findings | "
         "temporary files left | seconds to recover (median, longest) |",
         "|---|---|---|---|---|---|---|---|---|",
