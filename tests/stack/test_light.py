@@ -46,6 +46,10 @@ print(visitor())
 """
 
 
+def heed() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "AWS_"))}
     command = [sys.executable, "-c", code, *map(str, arguments)]
@@ -56,7 +60,8 @@ def test_a_flow_uses_the_servers_that_are_up(tmp_path: Path) -> None:
     home = tmp_path / "home"
     command = [sys.executable, "-c", COMMAND, "up", "--home", str(home), "--deployments", str(HERE / "deployments.yaml")]
     with (tmp_path / "log").open("w") as log:
-        up = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        # Ctrl-C is ignored by what was started in the background, these tests for instance.
+        up = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, preexec_fn=heed)
     try:
         stack = Stack(home)
         wait_for(lambda: (found.running(home) or up.poll()) is not None)
