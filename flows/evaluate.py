@@ -5,7 +5,6 @@ Import `flows.environment` and call `prepare` first; importing this module impor
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from prefect import flow, task
 
 from flows import artifacts
 from flows.again import AGAIN, TOO_LONG, persist, said_plainly
+from flows.begin import begin
 from flows.names import by_out
 from flows.notice import tell
 from flows.parameters import EvaluateParameters
@@ -20,8 +20,6 @@ from landmark.commands import evaluate_model
 from landmark.errors import LandmarkError
 from landmark.home import default_home
 from landmark.journal import Journal
-from landmark.options import use_home
-from landmark.secrets import guard_handlers
 
 
 @flow(
@@ -49,9 +47,7 @@ def evaluate(parameters: EvaluateParameters) -> dict[str, float]:
 
 def _evaluate(parameters: EvaluateParameters) -> dict[str, float]:
     home = Path(parameters.home).resolve() if parameters.home else default_home()
-    use_home(str(home))
-    logging.getLogger("landmark").setLevel(logging.INFO)
-    guard_handlers("landmark", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    begin(str(home))
     out = Path(parameters.out).absolute()
     with Journal(home).attempt("evaluate", out.name, model=parameters.model) as note:
         try:

@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows import artifacts
 from flows.again import AGAIN, TOO_LONG, brake, persist, said_plainly
+from flows.begin import begin
 from flows.names import by_out
 from flows.notice import tell
 from flows.parameters import TagParameters
@@ -24,8 +25,6 @@ from landmark.cache import content_key
 from landmark.errors import LandmarkError
 from landmark.home import default_home
 from landmark.journal import Journal
-from landmark.options import use_home
-from landmark.secrets import guard_handlers
 
 log = logging.getLogger("landmark.flow")
 
@@ -62,9 +61,7 @@ def tag(parameters: TagParameters) -> dict[str, Any]:
 
 def _tag(parameters: TagParameters) -> dict[str, Any]:
     home = Path(parameters.home).resolve() if parameters.home else default_home()
-    use_home(str(home))
-    logging.getLogger("landmark").setLevel(logging.INFO)
-    guard_handlers("landmark", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    begin(str(home))
     out = Path(parameters.out).absolute()
     journal = Journal(home)
     brake(journal, "tag", out.name)

@@ -15,16 +15,15 @@ from prefect.states import Completed, Crashed
 
 from flows import artifacts
 from flows.again import brake
+from flows.begin import begin
 from flows.plan import plan
 from flows.summary import checks, figures, markdown, steps, summary
 from flows.tasks import perform
 from landmark.config import RunConfig
 from landmark.errors import LandmarkError
 from landmark.journal import Journal, Note
-from landmark.options import use_home
 from landmark.prune import prune
 from landmark.run import Log, Run, Step
-from landmark.secrets import guard_handlers
 from landmark.steps.photos import CATALOG
 from landmark.steps.plan import artefacts
 from landmark.steps.preflight import check_catalog
@@ -49,9 +48,7 @@ def work(flow: str, config: RunConfig, hours: float) -> Any:
     Raises:
         LandmarkError: another process makes the same run, or a step failed.
     """
-    use_home(config.home)
-    logging.getLogger("landmark").setLevel(logging.INFO)
-    guard_handlers("landmark", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    begin(config.home)
     run = Run(config, plan(config))
     journal = Journal(run.home)
     brake(journal, flow, config.name)
