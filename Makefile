@@ -22,6 +22,7 @@ demo: setup
 	$(BIN)/landmark retrain configs/demo.yaml
 
 test: setup
+	infra/tools.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from landmark.settings import Settings
 from landmark.tagging.drift_config import DriftConfig
+from landmark.tagging.output_config import OutputConfig
 
 CHAMPION = "models:/landmark@champion"
 Hours = Annotated[float, Field(gt=0)]
@@ -59,6 +60,9 @@ class TagParameters(FlowParameters):
     model: str = Field(CHAMPION, description="recognizer: models:/NAME@ALIAS, folder or s3://")
     home: str | None = Field(None, description="home folder; None: LANDMARK_HOME, else .landmark")
     hours: Hours = Field(48, description="longest time [hours]")
+    outputs: OutputConfig = Field(
+        default_factory=OutputConfig, description="albums, gallery, XMP sidecars, names, smallest confidence"
+    )
     drift: DriftConfig = Field(default_factory=DriftConfig, description="when a tagged collection has drifted")
     config: str | None = Field(
         None, description="YAML file of the run that drift lets refresh or retrain; None: drift is only told"

@@ -94,7 +94,9 @@ def tag_photos(parameters: TagParameters, home: Path) -> dict[str, Any]:
 
     with said_plainly():
         uri, label = pinned(parameters.model, home)
-        return run(parameters.photos, uri, parameters.out, home, label=label, progress=False).to_json()
+        return run(
+            parameters.photos, uri, parameters.out, home, label=label, outputs=parameters.outputs, progress=False
+        ).to_json()  # fmt: skip
 
 
 @task(name="check_drift", tags=["landmark"], persist_result=False, log_prints=False)

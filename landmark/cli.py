@@ -15,6 +15,7 @@ from landmark.models_command import models
 from landmark.options import Debug, Home, Json, Model
 from landmark.options import use_home as _use
 from landmark.retrain_command import refresh, retrain
+from landmark.review_command import review
 from landmark.status_command import prune, status
 from landmark.tag_command import drift, tag
 from landmark.up_command import down, up
@@ -30,7 +31,7 @@ app = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(gldv2, name="gldv2")
 app.add_typer(index, name="index")
-for command in (retrain, refresh, tag, drift, status, prune, up, down):
+for command in (retrain, refresh, tag, drift, review, status, prune, up, down):
     app.command()(command)
 
 
@@ -42,6 +43,10 @@ def world(
     photos: Annotated[int, typer.Option(help="Photos of the most photographed landmark.", min=1)] = 40,
     others: Annotated[int, typer.Option(help="Photos of other things.", min=1)] = 400,
     size: Annotated[int, typer.Option(help="Side of a photo [pixels].", min=32, max=1024)] = 128,
+    holiday: Annotated[
+        int,
+        typer.Option(help="Write a collection of so many photos from this world instead: days, bursts, positions.", min=0),
+    ] = 0,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -51,8 +56,13 @@ def world(
 
     settings = WorldConfig(seed=seed, landmarks=landmarks, photos=photos, others=others, size=size)
     with stdout_for_results():
-        from landmark.photos.world import write_world
+        from landmark.photos.world import write_holiday, write_world
 
+        if holiday:
+            shown = write_holiday(out, settings, holiday)
+            collection = {"folder": str(out), "photos": holiday, "with_landmark": shown}
+            show(collection, json, lambda made: print(f"{made['folder']}: {holiday} photos, {shown} of a landmark"))
+            return
         write_world(out, settings)
     written = {name: sum(1 for _ in (out / name).rglob("*.jpg")) for name in ("landmarks", "others", "unknown")}
     result = {"folder": str(out), "landmarks": landmarks, "photos": written}

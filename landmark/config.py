@@ -36,6 +36,10 @@ class DataConfig(Settings):
     images: str | None = Field(None, description="gldv2: folder with a/b/c/<id>.jpg")
     landmarks: str | None = Field(None, description="CSV: landmark,name,city,country,region,lat,lon")
     references: str | None = Field(None, description="CSV: photo,landmark; photos known to show it, for the cleaning")
+    corrections: tuple[str, ...] = Field(
+        (),
+        description="what people said of photos: folders that `landmark tag` wrote, or corrections.jsonl files; s3:// allowed",
+    )
     splits: str | None = Field(None, description="CSV: photo,split; photos it does not list are split by the fractions below")
     world: WorldConfig = Field(default_factory=WorldConfig, description="settings of the generated sample")
     calibrate: Fraction = Field(0.15, description="share of the photo groups for calibration, where `splits` does not say")
@@ -56,6 +60,8 @@ class DataConfig(Settings):
             raise ValueError(f"source is needed for format '{self.format}'")
         if self.format == "gldv2" and self.images is None:
             raise ValueError("images (the folder with a/b/c/<id>.jpg) is needed for format 'gldv2'")
+        if self.format == "catalog" and self.corrections:
+            raise ValueError("corrections go into a catalog when it is made; name them where this one is built from its photos")
         if self.calibrate + self.test >= 1:
             raise ValueError(f"calibrate + test must leave something to train on, got {self.calibrate} + {self.test}")
         return self
@@ -134,6 +140,11 @@ class CalibrationConfig(Settings):
         "auto", description="subtract the similarity to a bank of non-landmark photos; 'auto': if that helps"
     )
     neighbours: Positive = Field(5, description="bank photos whose mean similarity is subtracted [count]")
+    per_landmark: Literal["auto", "never"] = Field(
+        "never",
+        description="a threshold of its own for each landmark that enough non-landmark photos come nearest to; 'auto': as many "
+        "as `specificity` needs",
+    )
 
 
 class MetadataConfig(Settings):

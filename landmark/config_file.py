@@ -122,7 +122,9 @@ def _resolve_paths(config: Config, folder: Path) -> Config:
         return str((folder / value).resolve())
 
     paths = ("source", "others", "unknown", "images", "landmarks", "references", "splits")
-    data = config.data.model_copy(update={key: resolve(getattr(config.data, key)) for key in paths})
+    places: dict[str, Any] = {key: resolve(getattr(config.data, key)) for key in paths}
+    places["corrections"] = tuple(str(resolve(place)) for place in config.data.corrections)
+    data = config.data.model_copy(update=places)
     network = config.network
     if network.pretrained not in ("package", "hub", "none"):
         network = network.model_copy(update={"pretrained": resolve(network.pretrained)})

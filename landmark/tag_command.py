@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,16 +12,35 @@ from landmark.console import print_table, set_up_logging, show, stdout_for_resul
 from landmark.errors import UsageError
 from landmark.options import Debug, Home, Json, use_home
 
+Albums = Literal["links", "lists", "none"]
+
 
 def tag(
     photos: Annotated[str, typer.Argument(help="Folder, list of paths (.txt, .csv) or s3:// prefix.")],
-    out: Annotated[str, typer.Option(help="Folder for tags.parquet, tags.jsonl, unreadable.csv, tagging.json.")],
+    out: Annotated[str, typer.Option(help="Folder for tags.parquet, tags.jsonl, unreadable.csv, albums/, gallery/.")],
     model: Annotated[
         str, typer.Option(help="Recognizer: folder, s3://..., or models:/NAME@ALIAS.")
     ] = "models:/landmark@champion",
     shard: Annotated[int, typer.Option(help="Photos a shard: what a kill can cost [count].", min=1)] = 512,
     device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     workers: Annotated[int, typer.Option(help="Threads that read photos (0: one a CPU; 16 for s3://).", min=0)] = 0,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster (extra `ray`).")] = "local",
+    copy_to: Annotated[str | None, typer.Option(help="s3:// prefix that gets a copy.")] = None,
+    xmp: Annotated[bool, typer.Option("--xmp", help="Write XMP sidecars beside the photos.")] = False,
+    withdraw_xmp: Annotated[bool, typer.Option("--withdraw-xmp", help="Take all of ours out of XMP sidecars.")] = False,
+    albums: Annotated[Albums, typer.Option(help="Albums of links to the photos, or lists.")] = "links",
+    gallery: Annotated[bool, typer.Option(help="Write gallery/index.html.")] = True,
+    shown: Annotated[int, typer.Option(help="Most tagged photos in it [count].", min=1)] = 20_000,
+    near_misses: Annotated[int, typer.Option(help="Most photos without a landmark in it [count].", min=0)] = 500,
+    why: Annotated[int, typer.Option(help="Activation maps in it [count].", min=0)] = 24,
+    csv: Annotated[bool, typer.Option("--csv", help="Write tags.csv too.")] = False,
+    language: Annotated[str | None, typer.Option(help="Language of names: fr, pt-BR, ...; auto: yours.")] = None,
+    names: Annotated[str | None, typer.Option(help="CSV of your own names: landmark,name[,city,country].")] = None,
+    min_confidence: Annotated[float, typer.Option(help="Smallest confidence of a tag [probability].", min=0, max=1)] = 0.0,
+    context: Annotated[
+        bool | None,
+        typer.Option(help="Let GPS and photos taken near one another support a tag."),
+    ] = None,
     home: Home = ".landmark",
     json: Json = False,
     debug: Debug = False,
@@ -35,8 +54,16 @@ def tag(
 
         # Before the registry is asked, which takes seconds.
         check_source(photos)
+        outputs = _outputs(
+            context,
+            xmp="write" if xmp else "withdraw" if withdraw_xmp else "keep",
+            **{"albums": albums, "gallery": gallery, "shown": shown, "near_misses": near_misses, "why": why, "csv": csv},
+            **{"language": language, "names": names, "min_confidence": min_confidence, "copy_to": copy_to},
+        )
         uri, label = pinned(model, Path(home))
-        result = run(photos, uri, out, home, shard=shard, label=label, device=device, workers=workers).to_json()
+        result = run(
+            photos, uri, out, home, shard=shard, label=label, device=device, workers=workers, engine=engine, outputs=outputs
+        ).to_json()  # fmt: skip
     show(result, json, _print_tags)
 
 
@@ -81,6 +108,16 @@ def pinned(model: str, home: Path) -> tuple[str, str | None]:
     with asking(home) as client:
         version = f"{found['name']}/{find(client, found['name'], found['wanted']).version}"
     return f"models:/{version}", version
+
+
+def _outputs(context: bool | None, **values: Any) -> Any:
+    """Settings of what is made beside the tables."""
+    from landmark.tagging.context_config import ContextConfig
+    from landmark.tagging.output_config import OutputConfig
+
+    if context is not None:
+        values["context"] = ContextConfig() if context else ContextConfig(gps=False, neighbours=False, against=0.0)
+    return OutputConfig.model_validate(values)
 
 
 def drift_settings(overrides: list[str]) -> Any:

@@ -44,7 +44,10 @@ def test_defaults_and_overrides(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("calibration.specifity=0.9", ["calibration.specifity", "unknown key", "neighbours, rescore, specificity"]),
+        (
+            "calibration.specifity=0.9",
+            ["calibration.specifity", "unknown key", "neighbours, per_landmark, rescore, specificity"],
+        ),
         ("training.stages.0.epoch=1", ["training.stages.0.epoch", "unknown key", "epochs"]),
         ("calibration.specificity=1.5", ["calibration.specificity", "less than 1"]),
         ("calibration.rescore=maybe", ["calibration.rescore", "'auto', 'always' or 'never'"]),

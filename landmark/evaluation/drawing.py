@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,11 +63,13 @@ def curve_style(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def new_figure(width: float, height: float, rows: int = 1, sharex: bool = False) -> Iterator[tuple[Figure, Any]]:
+def new_figure(
+    width: float, height: float, rows: int = 1, sharex: bool = False, heights: Sequence[float] | None = None
+) -> Iterator[tuple[Figure, Any]]:
     """A figure in the shared style, made without pyplot: it holds no global state and no window."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        axes: Axes | Any = figure.subplots(rows, 1, sharex=sharex)
+        axes: Axes | Any = figure.subplots(rows, 1, sharex=sharex, height_ratios=heights)
         yield figure, axes
 
 

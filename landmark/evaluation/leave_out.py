@@ -94,8 +94,9 @@ def evaluate_left_out(
     test = np.asarray(embeddings[split.test], np.float32)
     similarity, rows = gallery.nearest(test)
     bank = np.asarray(embeddings[split.bank], np.float32)
-    score = calibrated.score(similarity, bank_similarity(test, bank, calibrated.neighbours))
-    return LeftOut(sorted(landmarks), built, calibrated, OpenSet(score, gallery.landmark[rows], *truth_of(table, split.test)))
+    found = gallery.landmark[rows]
+    score = calibrated.score(similarity, bank_similarity(test, bank, calibrated.neighbours), calibrated.moves(found))
+    return LeftOut(sorted(landmarks), built, calibrated, OpenSet(score, found, *truth_of(table, split.test)))
 
 
 def calibrate_gallery(
@@ -127,7 +128,7 @@ def calibrate_gallery(
         similarity, rows = gallery.nearest(vectors[name])
         right = np.zeros(len(rows), bool) if truth is None else np.asarray(gallery.landmark[rows] == truth, bool)
         near = bank_similarity(vectors[name], vectors["bank"], calibration.neighbours, itself=name == "bank")
-        return Scored(similarity, near, right)
+        return Scored(similarity, near, right, gallery.landmark[rows])
 
     if split.calibrate_landmarks.any():
         landmarks = scored("landmarks", ids[split.calibrate_landmarks])

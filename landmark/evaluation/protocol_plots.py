@@ -1,4 +1,4 @@
-"""The figures of verification and identification, as SVG (see `drawing`)."""
+"""The figures of verification, identification and confidence, as SVG (see `drawing`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from landmark.evaluation.drawing import GREY, INK, PALETTE, PERCENT, curve_style, new_figure, to_svg
+from landmark.evaluation.reliability import Confidences
 from landmark.evaluation.tables import percent
 from landmark.evaluation.verification import Pairs
 
@@ -85,3 +86,38 @@ def _thinned(pairs: Pairs, smallest: float) -> tuple[NDArray[np.float64], NDArra
     false, true, _ = pairs.roc
     rates = np.geomspace(smallest, 1, POINTS)
     return rates, true[np.searchsorted(false, rates, side="right") - 1]
+
+
+def reliability_figure(measured: Mapping[str, Confidences], width: float = 5.6) -> str:
+    """The reliability diagram: share right against confidence in bins of equal width, and below how many photos they hold.
+
+    Args:
+        measured: confidences by name; the first are drawn strongest. Bars are 95 % intervals.
+        width: of the figure [inches].
+    """
+    with new_figure(width, 5.4, rows=2, sharex=True, heights=(3, 1)) as (figure, (axes, counts)):
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (1, 2)), label="as sure as right")
+        for number, (name, confidences) in enumerate(measured.items()):
+            table, style = confidences.bins(), curve_style(number)
+            share = table["right"]
+            bars = np.maximum([share - table["right_low"], table["right_high"] - share], 0)
+            label = f"{name}: ECE {confidences.ece():.3f}"
+            axes.errorbar(
+                table["confidence"], share, yerr=bars, marker="o", markersize=4, elinewidth=1, capsize=2, label=label, **style
+            )
+            aside = 0.012 * (number - (len(measured) - 1) / 2)
+            counts.vlines(
+                (table["start"] + table["end"]) / 2 + aside, 0.5, table["photos"], color=style["color"], linewidth=3.5
+            )
+        axes.set_ylim(-0.02, 1.02)
+        counts.set_yscale("log")
+        counts.set_ylim(bottom=0.5)
+        counts.set_xlim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PERCENT)
+        counts.xaxis.set_major_formatter(PERCENT)
+        counts.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set_ylabel("share right")
+        counts.set_ylabel("photos")
+        counts.set_xlabel("confidence")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8.5)
+        return to_svg(figure, "Reliability")

@@ -39,6 +39,8 @@ HEADLINES = (
     ("macro_sensitivity", "Mean over landmarks", "sensitivity, every landmark counted alike"),
     ("unknown_specificity", "Unknown landmarks", "photos of landmarks the model does not know, given none"),
     ("tags_right_at_2_percent", "Right tags", "share of tags that is right where 2 % of the photos show a landmark"),
+    ("precision_at_confidence_90", "Right when sure", "share of tags with a confidence of 0.9 or more that is right there"),
+    ("ece_as_tested", "Calibration error", "of the confidence (ECE), moved to these photos' share of landmarks"),
     ("verification_eer", "Equal error rate", "of verification: same landmark or not"),
     ("map_at_5_with_new", "MAP@5", "five labels a photo, 'new' among them"),
 )
@@ -75,6 +77,7 @@ def render_report(content: ReportContent) -> str:
         prevalence=data_table(content.prevalence),
         sizes=data_table(content.sizes),
         aspects=_aspects(content),
+        reliability=_reliability(content),
         verification=Markup(protocol_plots.roc_figure(content.verification)) if content.verification else None,
         identification=None
         if content.identification is None
@@ -155,6 +158,22 @@ def _aspects(content: ReportContent) -> Table:
     shown = ordered.head(MAX_ROWS).rename(columns={"support": "training photos", "photos": "photos tested"})
     table = data_table(shown.assign(landmark=[content.name(str(landmark)) for landmark in shown["landmark"]]))
     return Table(table.columns, table.rows, len(ordered) - len(shown))
+
+
+def _reliability(content: ReportContent) -> tuple[Markup, Table] | None:
+    if content.reliability is None:
+        return None
+    measured = {"as tested": content.reliability.as_tested, "in a collection": content.reliability.in_collection}
+    rows = [
+        {
+            "photos": photos,
+            "in a collection": confidences.ece(),
+            "as tested": tested.ece(),
+            "tested": len(tested),
+        }
+        for photos, confidences, tested in content.reliability.parts()
+    ]
+    return Markup(protocol_plots.reliability_figure(measured)), data_table(pd.DataFrame(rows))
 
 
 def _confusions(content: ReportContent) -> tuple[Table, int]:

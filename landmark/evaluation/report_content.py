@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from landmark.evaluation.explain import Explained
 from landmark.evaluation.nearest import Neighbour
 from landmark.evaluation.open_set import OpenSet
+from landmark.evaluation.reliability import Reliability
 from landmark.evaluation.verification import Pairs
 from landmark.recognition.centroids import Centroids
 
@@ -36,6 +37,7 @@ class ReportContent:
         sizes: sensitivity by training photos, as `by_training_photos` gives it.
         aspects: sensitivity by aspect, as `by_aspect` gives it.
         prevalence: share of tags that are right, as `at_prevalence` gives it.
+        reliability: whether confidence is a probability.
         verification: pairs by name.
         identification: curve by the number of distractors, as `Identification.curve` gives it.
         left_out: table of the leave-landmarks-out protocol, as `compare_left_out` gives it.
@@ -65,6 +67,7 @@ class ReportContent:
     sizes: pd.DataFrame | None = None
     aspects: pd.DataFrame | None = None
     prevalence: pd.DataFrame | None = None
+    reliability: Reliability | None = None
     verification: Mapping[str, Pairs] = field(default_factory=dict)
     identification: pd.DataFrame | None = None
     points: pd.DataFrame | None = None

@@ -13,13 +13,15 @@ from landmark.config import DataConfig
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
 from landmark.photos.catalog import Catalog
+from landmark.photos.corrected import add_said
 from landmark.photos.duplicates import crossing_pairs, merge_exact, near_groups
 from landmark.photos.folder import list_folder
 from landmark.photos.gldv2 import find_categories, list_gldv2
 from landmark.photos.listing import Listing
 from landmark.photos.places import places
-from landmark.photos.record import Record, read_records, storable
+from landmark.photos.record import Record, read_records, records_table, storable
 from landmark.photos.record_cache import RecordCache
+from landmark.photos.said import read_said
 from landmark.photos.splits import assign_splits, consistent_groups, read_splits
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ def build_catalog(data: DataConfig, seed: int, progress: bool = True) -> Catalog
     Everything that the CSVs and folders can have wrong is checked before the first photo is opened. A file that can't be
     read becomes a reject. Photos with the same bytes are merged. Near-duplicates form groups, and no group is split; where
     `data.splits` itself parts near-duplicates, its splits stand, the number of such pairs is logged, and groups are cut.
+    What people said of photos (`data.corrections`) holds against the source; see `landmark.photos.corrected`.
 
     Args:
         data: where the photos are. For format "world", `source` is the folder that `landmark world` wrote.
@@ -48,7 +51,9 @@ def build_catalog(data: DataConfig, seed: int, progress: bool = True) -> Catalog
         data = _world(data)
     listing = list_gldv2(data) if data.format == "gldv2" else list_folder(data)
     ids = {landmark for landmark in listing.landmark if landmark}
-    landmarks = places(find_categories(data) if data.format == "gldv2" else data.landmarks, ids)
+    said = read_said(data.corrections)
+    named = ids | {word.landmark for word in said.values() if word.landmark}
+    landmarks = places(find_categories(data) if data.format == "gldv2" else data.landmarks, named)
     pinned = read_splits(data.splits, listing) if data.splits is not None else {}
 
     table, hashes, rejects = _read(listing, pinned, progress)
@@ -63,6 +68,10 @@ def build_catalog(data: DataConfig, seed: int, progress: bool = True) -> Catalog
     split = assign_splits(
         table["landmark"].tolist(), group, table["sha256"].tolist(), table["pinned"].tolist(), data.calibrate, data.test, seed
     )
+    if said:
+        table, hashes, left_out = add_said(table.assign(split=split), hashes, said, data.near_duplicate_bits, progress)
+        rejects += left_out
+        group, split = near_groups(hashes, data.near_duplicate_bits), table["split"].to_numpy(dtype=object)
     crossing = crossing_pairs(hashes, group, split, data.near_duplicate_bits)
     if crossing:
         log.warning(
@@ -102,12 +111,8 @@ def _read(listing: Listing, pinned: dict[str, str], progress: bool) -> tuple[pd.
                 kept.append(number)
     if rejects:
         log.warning("%d files rejected, the first: %s (%s)", len(rejects), shown(rejects[0][0]), rejects[0][1])
-    names = ("photo", "sha256", "width", "height", "taken_at", "lat", "lon")
-    table = pd.DataFrame({name: [getattr(record, name) for record in records] for name in names})
-    table["taken_at"] = table["taken_at"].astype("datetime64[us]")
-    table[["lat", "lon"]] = table[["lat", "lon"]].astype("float64")
     known = [listing.known[number] for number in kept]
-    table = table.assign(
+    table = records_table(records).assign(
         landmark=[listing.landmark[number] for number in kept],
         known=known,
         # The model is never shown unknown landmarks, and nothing is calibrated on them.

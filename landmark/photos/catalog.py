@@ -34,6 +34,7 @@ _TABLE = {
     "lon": "float64",
     "group": "int64",
     "known": "bool",
+    "verified": "bool",
 }
 _LANDMARKS = {
     "landmark": "str",
@@ -59,7 +60,7 @@ class Catalog:
             `split` (train, calibrate or test), `region` (the landmark's, "" for none), `sha256` (of the file, hex),
             `width` and `height` (upright, [pixels]), `taken_at` (camera clock), `lat` and `lon` (of the camera, [degrees]),
             `group` (near-duplicates share one), `known` (False: it shows a landmark that the model does not know;
-            `landmark` is "" then).
+            `landmark` is "" then), `verified` (a person said of this very photo what it shows; False where it is missing).
         landmarks: a row a landmark: `landmark` (id), `name`, `city`, `country`, `region`, `lat`, `lon` ([degrees], NaN:
             not known), `names` (JSON object: language -> name).
         rejects: a row a file that was left out: `photo`, `reason`.
@@ -73,7 +74,8 @@ class Catalog:
     rejects: pd.DataFrame
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", _typed(self.table, _TABLE, "photos"))
+        table = self.table if "verified" in self.table.columns else self.table.assign(verified=False)
+        object.__setattr__(self, "table", _typed(table, _TABLE, "photos"))
         object.__setattr__(self, "landmarks", _typed(self.landmarks, _LANDMARKS, "landmarks"))
         object.__setattr__(self, "rejects", _typed(self.rejects, _REJECTS, "rejects"))
         _check(self.table, self.landmarks)
@@ -94,7 +96,8 @@ class Catalog:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of what is learned from: photo contents, labels, splits and landmarks. Paths play no part."""
-        rows = self.table[["sha256", "landmark", "split", "known"]].sort_values("sha256")
+        verified = ["verified"] if self.table["verified"].any() else []
+        rows = self.table[["sha256", "landmark", "split", "known", *verified]].sort_values("sha256")
         places = self.landmarks[list(_LANDMARKS)].sort_values("landmark")
         digest = hashlib.sha256()
         for frame in (rows, places):
@@ -127,7 +130,8 @@ class Catalog:
         pq.write_table(_arrow(self.rejects), rejects)
         # The three files are renamed one after another: their digests tell a mixed set from a whole one.
         seal = {"format": _FORMAT, "landmarks": storage.sha256_file(landmarks), "rejects": storage.sha256_file(rejects)}
-        table = _arrow(self.table)
+        # Without corrections a catalog is, byte for byte, what it was before there were any.
+        table = _arrow(self.table if self.table["verified"].any() else self.table.drop(columns="verified"))
         pq.write_table(table.replace_schema_metadata({_KEY: json.dumps(seal).encode()}), main)
 
     @classmethod

@@ -1,6 +1,7 @@
 """From a file, bytes, an image or an array to an upright RGB photo with its time and position.
 
 Every format that Pillow or libheif reads is accepted: CMYK, palettes, alpha (shown on white), 16-bit, animations (first frame).
+Of RAW files the largest preview is read.
 What can't be read, or would take an unreasonable amount of memory, raises `UnreadablePhoto` with the reason.
 """
 
@@ -13,7 +14,7 @@ import math
 import stat
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -25,6 +26,7 @@ from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 from landmark import storage
 from landmark.errors import LandmarkError
 from landmark.names import shown
+from landmark.photos.raw import Unreadable, is_raw, read_preview
 
 pillow_heif.register_heif_opener()
 # decode() makes its own check of the size, which raises; Pillow's other complaints name no file, and damage raises too.
@@ -40,6 +42,9 @@ MAX_BYTES = 256 << 20
 MAX_PIXELS_PER_BYTE = 1000
 """Cameras write 2 to 50 pixels a byte; an evenly coloured JPEG has a few hundred."""
 _SMALL_PIXELS = 4_000_000
+
+Metadata = tuple[int, datetime | None, float | None, float | None]
+"""EXIF orientation, time, latitude, longitude."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -97,10 +102,15 @@ def decode(source: str | Path | bytes | Image.Image | np.ndarray[Any, Any], min_
             return _from_image(_array_image(source), None, None)
         if isinstance(source, Image.Image):
             return _from_image(source, None, None)
-        with open_photo(source) as (file, size), Image.open(file) as image:
-            return _from_image(image, size, min_side)
+        with open_photo(source) as (file, size):
+            if is_raw(file):
+                return _from_raw(file.read(), min_side)
+            with Image.open(file) as image:
+                return _from_image(image, size, min_side)
     except LandmarkError:
         raise
+    except Unreadable as error:
+        raise UnreadablePhoto(str(error)) from error
     except UnidentifiedImageError as error:
         raise UnreadablePhoto("not a photo: no known image format") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -182,7 +192,14 @@ def open_photo(source: str | Path | bytes, etag: str | None = None) -> Iterator[
         yield file, size
 
 
-def _from_image(image: Image.Image, size: int | None, min_side: int | None) -> Photo:
+def _from_raw(data: bytes, min_side: int | None) -> Photo:
+    preview = read_preview(data)
+    metadata = (preview.orientation, *_metadata(preview.exif)[1:])
+    photo = _from_image(preview.image, preview.size, min_side, metadata)
+    return replace(photo, width=preview.width, height=preview.height)
+
+
+def _from_image(image: Image.Image, size: int | None, min_side: int | None, metadata: Metadata | None = None) -> Photo:
     width, height = image.size
     pixels = width * height
     if width < 1 or height < 1:
@@ -193,7 +210,7 @@ def _from_image(image: Image.Image, size: int | None, min_side: int | None) -> P
         raise UnreadablePhoto(f"decompression bomb: {width} x {height} pixels, over the limit of {limit}")
     if size is not None and pixels > _SMALL_PIXELS and pixels > MAX_PIXELS_PER_BYTE * size:
         raise UnreadablePhoto(f"decompression bomb: {width} x {height} pixels declared in {size} bytes")
-    orientation, taken_at, lat, lon = _metadata(image)
+    orientation, taken_at, lat, lon = _metadata(image) if metadata is None else metadata
     if jpeg and min_side is not None:
         scale = min(1.0, min_side / min(width, height))
         image.draft(None, (math.ceil(width * scale), math.ceil(height * scale)))
@@ -240,10 +257,10 @@ def _array_image(array: np.ndarray[Any, Any]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array))
 
 
-def _metadata(image: Image.Image) -> tuple[int, datetime | None, float | None, float | None]:
+def _metadata(image: Image.Image | Image.Exif) -> Metadata:
     """Orientation, time and position from EXIF; damaged EXIF counts as none, for the pixels may be fine."""
     try:
-        exif = image.getexif()
+        exif = image if isinstance(image, Image.Exif) else image.getexif()
         orientation = exif.get(ExifTags.Base.Orientation, 1)
         details = exif.get_ifd(ExifTags.IFD.Exif)
         gps = exif.get_ifd(ExifTags.IFD.GPSInfo)

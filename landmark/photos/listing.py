@@ -9,9 +9,10 @@ from landmark import storage
 from landmark.errors import UsageError
 from landmark.names import shown
 
+RAW_SUFFIXES = frozenset([".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"])
 SUFFIXES = frozenset(
     ".jpg,.jpeg,.jpe,.jfif,.mpo,.png,.gif,.bmp,.tif,.tiff,.webp,.heic,.heif,.hif,.avif,.jp2,.ppm,.pgm,.tga".split(",")  # noqa: SIM905
-)
+).union(RAW_SUFFIXES)
 SIDECARS = frozenset([".xmp", ".aae", ".thm", ".ini", ".db", ".json", ".csv", ".tsv", ".txt", ".md", ".html", ".parquet"])
 
 

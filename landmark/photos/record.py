@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import imagehash
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -21,7 +22,7 @@ from landmark.photos.decode import MAX_BYTES, UnreadablePhoto, decode, open_phot
 from landmark.photos.record_cache import Record, RecordCache, file_stamp, object_stamp
 from landmark.storage.answers import check_answers
 
-__all__ = ["HASH_SIDE", "Record", "known_or_read", "read_record", "read_records", "storable"]
+__all__ = ["HASH_SIDE", "Record", "known_or_read", "read_record", "read_records", "records_table", "storable"]
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,16 @@ def known_or_read(photo: str, cache: RecordCache, version: tuple[str, int] | Non
     if lasting and before is not None and before[1] and file_stamp(photo) == before:
         cache.put(record, before[0])
     return record
+
+
+def records_table(records: Sequence[Record]) -> pd.DataFrame:
+    """What a catalog keeps of photos that could be read: photo, sha256, width, height, taken_at, lat, lon."""
+    names = ("photo", "sha256", "width", "height", "taken_at", "lat", "lon")
+    table = pd.DataFrame({name: [getattr(record, name) for record in records] for name in names})
+    table["taken_at"] = table["taken_at"].astype("datetime64[us]")
+    table[["width", "height"]] = table[["width", "height"]].astype("int64")
+    table[["lat", "lon"]] = table[["lat", "lon"]].astype("float64")
+    return table.astype({"photo": "str", "sha256": "str"})
 
 
 def storable(name: str) -> bool:

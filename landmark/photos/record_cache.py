@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from landmark import storage
+from landmark.photos.listing import RAW_SUFFIXES
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class RecordCache:
         self._pending: list[tuple[str, str, str, str]] = []
         # Another version of a decoder may read what this one can't, or read other pixels.
         self._readers = " ".join([_CODE, *(f"{name} {importlib.metadata.version(name)}" for name in _READERS)])
+        self._raw = f"rawpy {importlib.metadata.version('rawpy')}"
         self._database: sqlite3.Connection | None = None
         try:
             self._database = storage.open_database(self.file, _SCHEMA)
@@ -112,7 +114,7 @@ class RecordCache:
                 return None
             try:
                 row = self._database.execute(
-                    "SELECT record FROM records WHERE photo = ? AND stamp = ? AND readers = ?", (photo, stamp, self._readers)
+                    "SELECT record FROM records WHERE photo = ? AND stamp = ? AND readers = ?", (photo, stamp, self._of(photo))
                 ).fetchone()
                 return None if row is None else _load(photo, row[0])
             except (sqlite3.Error, ValueError, TypeError, IndexError) as error:
@@ -124,9 +126,12 @@ class RecordCache:
         with self._lock:
             if self._database is None:
                 return
-            self._pending.append((record.photo, stamp, self._readers, _dump(record)))
+            self._pending.append((record.photo, stamp, self._of(record.photo), _dump(record)))
             if len(self._pending) >= _BATCH:
                 self._flush()
+
+    def _of(self, photo: str) -> str:
+        return f"{self._readers} {self._raw}" if photo.lower().endswith(tuple(RAW_SUFFIXES)) else self._readers
 
     def _flush(self) -> None:
         if self._database is None or not self._pending:

@@ -1,9 +1,8 @@
 """The threshold below which a photo shows no landmark, and how sure a score above it makes us.
 
-The threshold is an order statistic of the scores of non-landmark photos (split conformal prediction; Vovk et al.,
-"Algorithmic Learning in a Random World", 2005): a further non-landmark photo from the same source scores above it with a
-probability of at most 1 - specificity, whatever the distribution, for any number of photos. The guarantee holds because
-nothing else is chosen on the photos that set it: re-scoring is chosen on other ones.
+The threshold is an order statistic of the scores of non-landmark photos (see `conformal`): a further non-landmark photo from
+the same source scores above it with a probability of at most 1 - specificity, whatever the distribution, for any number of
+photos. The guarantee holds because nothing else is chosen on the photos that set it: re-scoring is chosen on other ones.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from fractions import Fraction
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +21,11 @@ from landmark.config import CalibrationConfig
 from landmark.errors import LandmarkError
 from landmark.network.aspects import Array
 from landmark.recognition.confidence import PRIOR, fit_confidence, logistic
+from landmark.recognition.conformal import conformal_threshold, needed, own_thresholds
 
 log = logging.getLogger(__name__)
+
+__all__ = ["Calibration", "Scored", "bank_similarity", "calibrate", "chooses", "conformal_threshold", "needed"]
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Re-scoring weights that are tried."""
@@ -41,17 +42,21 @@ class Scored:
         similarity: to the nearest centroid [n].
         bank: mean similarity to the nearest photos of the bank [n] (zeros without a bank).
         right: whether the nearest centroid's landmark is the photo's [n]; False for non-landmarks.
+        landmark: the nearest centroid's landmark [n]; None: not told, so none gets a threshold of its own.
     """
 
     similarity: Array
     bank: Array
     right: NDArray[np.bool_]
+    landmark: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         for name in ("similarity", "bank"):
             values = getattr(self, name)
             if values.shape != self.right.shape or not np.isfinite(values).all():
                 raise LandmarkError(f"calibration: '{name}' must be {len(self.right)} finite numbers")
+        if self.landmark is not None and np.shape(self.landmark) != self.right.shape:
+            raise LandmarkError(f"calibration: 'landmark' must be {len(self.right)} ids")
 
     def __len__(self) -> int:
         return len(self.right)
@@ -62,7 +67,8 @@ class Scored:
 
     def only(self, mask: NDArray[np.bool_]) -> Scored:
         """The photos that a mask [n] keeps."""
-        return Scored(self.similarity[mask], self.bank[mask], self.right[mask])
+        landmark = None if self.landmark is None else self.landmark[mask]
+        return Scored(self.similarity[mask], self.bank[mask], self.right[mask], landmark)
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class Calibration:
         prior: share of landmark photos that `confidence` assumes.
         n_choose: non-landmark photos that chose the weight; 0: it was set, or chosen on training photos.
         tried: share of landmark photos recognised at each weight tried.
+        own_thresholds: of landmarks that have one, by id. Scores of a landmark are moved by what its own threshold lies
+            above the common one, so that `threshold` is the one that scores are compared with.
     """
 
     threshold: float
@@ -91,17 +99,33 @@ class Calibration:
     prior: float = PRIOR
     n_choose: int = 0
     tried: dict[str, float] | None = None
+    own_thresholds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        numbers = (self.threshold, self.rescore_weight, self.slope, self.intercept)
+        if not isinstance(self.own_thresholds, dict):
+            raise LandmarkError("calibration: own_thresholds must be an object of landmark ids and numbers; calibrate again")
+        numbers = (self.threshold, self.rescore_weight, self.slope, self.intercept, *self.own_thresholds.values())
         if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-            raise LandmarkError("calibration: threshold, rescore_weight, slope and intercept must be finite numbers")
+            raise LandmarkError("calibration: thresholds, rescore_weight, slope and intercept must be finite numbers")
         if not (0 < self.specificity < 1 and self.rescore_weight >= 0 and self.neighbours >= 1 and self.slope >= 0):
             raise LandmarkError("calibration: specificity in (0, 1), weight and slope at least 0, neighbours at least 1 needed")
 
-    def score(self, similarity: ArrayLike, bank: ArrayLike) -> NDArray[np.float64]:
-        """Score [n] of photos from their similarity to the nearest centroid [n] and to the bank [n]."""
-        return np.asarray(similarity, np.float64) - self.rescore_weight * np.asarray(bank, np.float64)
+    def score(self, similarity: ArrayLike, bank: ArrayLike, moved: ArrayLike = 0.0) -> NDArray[np.float64]:
+        """Score [n] of photos: similarity to the nearest centroid [n] - rescore_weight * similarity to the bank [n] - moved.
+
+        `moved` [n] is what `moves` says of the best candidates.
+        """
+        score = np.asarray(similarity, np.float64) - self.rescore_weight * np.asarray(bank, np.float64)
+        return score - np.asarray(moved, np.float64) if self.own_thresholds else score
+
+    def moves(self, landmarks: Iterable[Any]) -> NDArray[np.float64]:
+        """How far above the common threshold that of each landmark [n] lies; 0 for those that have none of their own."""
+        own = self.own_thresholds
+        return np.array([own.get(str(landmark), self.threshold) - self.threshold for landmark in landmarks], np.float64)
+
+    def of(self, photos: Scored) -> NDArray[np.float64]:
+        """Score [n] of photos as calibration sees them."""
+        return self.score(photos.similarity, photos.bank, 0.0 if photos.landmark is None else self.moves(photos.landmark))
 
     def confidence(self, score: ArrayLike) -> NDArray[np.float64]:
         """Probability [n] that a photo with this score shows its best candidate, if `prior` of all photos show a landmark.
@@ -111,8 +135,9 @@ class Calibration:
         return logistic(self.slope * np.asarray(score, np.float64) + self.intercept)
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
+        """As a JSON object; without `own_thresholds` where there are none, as packages before them wrote and read it."""
+        values = asdict(self)
+        return values if self.own_thresholds else {key: values[key] for key in values if key != "own_thresholds"}
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
@@ -122,49 +147,13 @@ class Calibration:
             LandmarkError: keys missing or unknown, or impossible values.
         """
         known = {item.name for item in fields(cls)}
-        if not isinstance(values, dict) or set(values) != known:
+        if not isinstance(values, dict) or {*values, "own_thresholds"} != known:
             wrong = sorted(known.symmetric_difference(values)) if isinstance(values, dict) else ["not an object"]
             raise LandmarkError(f"calibration: expected the keys {', '.join(sorted(known))}; wrong: {', '.join(wrong)}")
         try:
             return cls(**values)
         except TypeError as error:
             raise LandmarkError(f"calibration: impossible value ({error}); calibrate again") from error
-
-
-def conformal_threshold(scores: ArrayLike, specificity: float) -> float:
-    """The ceil((n + 1) * specificity)-th smallest of n non-landmark scores.
-
-    For exchangeable photos P(score of a further one > threshold) <= 1 - specificity; ties make it smaller still.
-
-    Args:
-        scores: of non-landmark photos [n].
-        specificity: target, between 0 and 1.
-
-    Raises:
-        LandmarkError: too few photos for the target, or scores that are no numbers.
-
-    >>> conformal_threshold(range(1, 100), 0.99)
-    99.0
-    >>> conformal_threshold(range(1, 200), 0.99)
-    198.0
-    """
-    values = np.sort(np.asarray(scores, np.float64))
-    if np.isnan(values).any():
-        raise LandmarkError("calibration: a score is NaN; embed the calibration photos again")
-    # As the decimal that was written: in binary, 100 * 0.07 is just above 7, and would be rounded up to 8.
-    rank = math.ceil((len(values) + 1) * Fraction(str(specificity)))
-    if rank > len(values):
-        raise LandmarkError(
-            f"calibration.specificity {specificity}: {len(values)} non-landmark photos cannot show it; "
-            f"at least {needed(specificity)} are needed in the calibrate split, or a lower target"
-        )
-    return float(values[rank - 1])
-
-
-def needed(specificity: float) -> int:
-    """Fewest non-landmark photos [count] for a threshold: n with ceil((n + 1) * specificity) <= n."""
-    target = Fraction(str(specificity))
-    return math.ceil(target / (1 - target))
 
 
 def bank_similarity(embeddings: Array, bank: Array | None, neighbours: int, itself: bool = False) -> Array:
@@ -237,20 +226,27 @@ def calibrate(
         if (~chooser).sum() >= 2 * needed(settings.specificity):
             judges, setting, n_choose = others.only(chooser), others.only(~chooser), int(chooser.sum())
         weight, tried = _choose_weight(judges, landmarks, weights, settings.specificity)
-    threshold = conformal_threshold(setting.score(weight), settings.specificity)
-    slope, intercept = fit_confidence(others.score(weight), landmarks.score(weight), landmarks.right)
-    log.info("threshold %.4f by %d photos, re-scoring weight %s by %d photos", threshold, len(setting), weight, n_choose)
-    return Calibration(
+    own: dict[str, float] = {}
+    if settings.per_landmark == "auto" and setting.landmark is not None:
+        threshold, own = own_thresholds(setting.score(weight), setting.landmark, settings.specificity)
+    else:
+        threshold = conformal_threshold(setting.score(weight), settings.specificity)
+    made = Calibration(
         threshold=threshold,
         specificity=settings.specificity,
         rescore_weight=weight,
         neighbours=settings.neighbours,
         n_calibrate=len(setting),
-        slope=slope,
-        intercept=intercept,
         n_choose=n_choose,
         tried=tried,
+        own_thresholds=own,
     )
+    slope, intercept = fit_confidence(made.of(others), made.of(landmarks), landmarks.right)
+    log.info(
+        "threshold %.4f by %d photos, %d landmarks with one of their own, re-scoring weight %s by %d photos",
+        *(threshold, len(setting), len(own), weight, n_choose),
+    )
+    return replace(made, slope=slope, intercept=intercept)
 
 
 def _choose_weight(

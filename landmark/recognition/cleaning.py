@@ -62,6 +62,7 @@ def clean(
     settings: CleaningConfig,
     references: Bools | None = None,
     trusted: Bools | None = None,
+    verified: Bools | None = None,
 ) -> Verdict:
     """Find the photos that are labelled with a landmark and do not show it.
 
@@ -73,6 +74,8 @@ def clean(
         settings: references, clustering, slack.
         references: photos known to show their landmark [n]; a landmark without any gets its most central photos.
         trusted: photos that an earlier round kept [n]: only these vouch when central photos are chosen. None: all.
+        verified: photos that someone confirmed one by one [n]: references beside the central ones, not in their place, for they
+            were looked at because the model was unsure of them.
 
     Returns:
         Verdict [n]. Every landmark keeps its references and at least `settings.min_photos` photos (or all it has).
@@ -84,7 +87,9 @@ def clean(
     others = check_vectors(others, "embeddings of non-landmark photos", embeddings.shape[1])
     given = np.zeros(len(embeddings), bool) if references is None else references
     trusted = np.ones(len(embeddings), bool) if trusted is None else trusted
-    for what, values in (("landmark ids", landmark), ("groups", groups), ("references", given), ("trusted photos", trusted)):
+    verified = np.zeros(len(embeddings), bool) if verified is None else verified
+    lengths = {"landmark ids": landmark, "groups": groups, "references": given, "trusted photos": trusted, "verified": verified}
+    for what, values in lengths.items():
         if len(values) != len(embeddings):
             raise LandmarkError(f"cleaning: {len(embeddings)} embeddings but {len(values)} {what}; give one a photo")
     if len(embeddings) == 0 or (np.asarray(landmark, str) == "").any():
@@ -93,7 +98,7 @@ def clean(
     white = half_whitened(np.concatenate([embeddings, others]))
     rows, strangers = white[: len(embeddings)], white[len(embeddings) :]
     cluster = _clusters(rows, number, settings)
-    reference = given | _central(rows, number, cluster, strangers, groups, settings, given, trusted)
+    reference = given | verified | _central(rows, number, cluster, strangers, groups, settings, given, trusted)
     tied, evidence = _grow(rows, number, cluster, strangers, groups, settings, reference)
     kept = tied | _least(number, tied, evidence, settings.min_photos)
     rival = np.append(names.astype(object), "")[evidence.rival_landmark]

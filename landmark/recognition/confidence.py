@@ -20,9 +20,12 @@ def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 def fit_confidence(others: NDArray[Any], landmarks: NDArray[Any], right: NDArray[np.bool_]) -> tuple[float, float]:
     """Fit how sure a score makes us that the best candidate is right.
 
-    Logistic regression, with the landmark photos weighted to `PRIOR` of all photos. Targets are smoothed as in Platt
+    Logistic regression of the right landmark photos against the others, both weighing the same, after which the intercept
+    is moved to `PRIOR` (King and Zeng, "Logistic regression in rare events data", 2001, prior correction). Landmark photos
+    with a wrong candidate weigh among the others what they will weigh there after that. Targets are smoothed as in Platt
     ("Probabilistic outputs for support vector machines", 1999), so that classes that a score separates perfectly still
-    have a finite slope.
+    have a finite slope; at a prior of 2 % that smoothing would make one in a few hundred of the others a landmark, as
+    many as there are, and the slope far too flat.
 
     Args:
         others: scores of non-landmark photos [m].
@@ -32,16 +35,17 @@ def fit_confidence(others: NDArray[Any], landmarks: NDArray[Any], right: NDArray
     Returns:
         slope (at least 0) and intercept of the log-odds; the prior alone where there is nothing to fit.
     """
+    odds = PRIOR / (1 - PRIOR)
     if not len(landmarks) or not right.any() or not len(others):
-        return 0.0, math.log(PRIOR / (1 - PRIOR))
+        return 0.0, math.log(odds)
     score = np.concatenate([others, landmarks])
     positive = np.concatenate([np.zeros(len(others), bool), right])
-    weight = np.concatenate([np.full(len(others), (1 - PRIOR) / len(others)), np.full(len(landmarks), PRIOR / len(landmarks))])
+    weight = np.concatenate([np.full(len(others), 0.5 / len(others)), np.where(right, 0.5, 0.5 * odds) / len(landmarks)])
     yes = positive.sum()
     target = np.where(positive, (yes + 1) / (yes + 2), 1 / (len(score) - yes + 2))
     centre, spread = float(score.mean()), float(score.std()) or 1.0
     design = np.stack([(score - centre) / spread, np.ones(len(score))], axis=1)
-    beta = np.array([0.0, math.log(PRIOR / (1 - PRIOR))])
+    beta = np.zeros(2)
 
     def loss(beta: NDArray[Any]) -> float:
         logit = design @ beta
@@ -58,5 +62,8 @@ def fit_confidence(others: NDArray[Any], landmarks: NDArray[Any], right: NDArray
         beta = beta - size * step
         if np.abs(size * step).max() < 1e-9:
             break
-    slope = max(0.0, float(beta[0]) / spread)
-    return slope, float(beta[1]) - slope * centre
+    if beta[0] <= 0:  # a score that tells nothing: the share of right photos alone
+        share = float((weight * target).sum() / weight.sum())
+        return 0.0, math.log(odds * share / (1 - share))
+    slope = float(beta[0]) / spread
+    return slope, float(beta[1]) + math.log(odds) - slope * centre

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -16,18 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from landmark.config import MetadataConfig
-from landmark.errors import LandmarkError
+from landmark.errors import LandmarkError, UsageError
 from landmark.network.aspects import Array
 from landmark.network.embedder import Embedder
 from landmark.network.network import Network
 from landmark.photos.decode import UnreadablePhoto, decode, resize
 from landmark.recognition import recognizer_file
 from landmark.recognition.calibration import Calibration, bank_similarity
-from landmark.recognition.candidates import CandidateSearch
+from landmark.recognition.candidates import LANDMARK_COLUMNS, CandidateSearch, rows_of
 from landmark.recognition.centroids import Centroids
 from landmark.recognition.index.search import SearchIndex
 from landmark.recognition.metadata import distance_km, gps_veto
 from landmark.recognition.recognizer_file import register_resolver
+from landmark.recognition.scores import Scores
 from landmark.recognition.vectors import check_vectors
 from landmark.storage import atomic_folder, is_s3, read_json, upload_folder, write_json
 
@@ -35,11 +36,11 @@ log = logging.getLogger(__name__)
 
 __all__ = ["COLUMNS", "PhotoSource", "Recognizer", "register_resolver"]
 
+Positions = ArrayLike | Sequence[float | None] | None
 PhotoSource = str | Path | bytes | Image.Image | np.ndarray[Any, Any]
 COLUMNS = ("photo", "landmark", "name", "confidence", "similarity", "candidates", "reason")
 CANDIDATES = 5
 BATCH = 64
-LANDMARK_COLUMNS = {"landmark", "name", "lat", "lon"}
 
 
 class Recognizer:
@@ -57,6 +58,9 @@ class Recognizer:
         gallery: index over the photos behind the centroids, its ids their URIs; None: none is kept.
         landmarks: a row a landmark: landmark, name, lat, lon, ... (as in a catalog).
         metadata: what a photo's metadata may overrule.
+
+    Attributes:
+        ids: of the landmarks that it may say, sorted [l].
 
     Raises:
         LandmarkError: parts that do not fit one another.
@@ -89,11 +93,13 @@ class Recognizer:
             )
         self._search = CandidateSearch(centroids)
         self.landmarks = landmarks.reset_index(drop=True)
-        self._known = _rows_of(self.landmarks, self._search.ids)
+        self._known = rows_of(self.landmarks, self._search.ids)
         self._names = self._known["name"].tolist()
+        self.ids = self._search.ids
+        self._moves = calibration.moves(self._search.ids)
         self._embedder: Embedder | None = None
 
-    def score(self, embeddings: NDArray[Any], lat: ArrayLike | None = None, lon: ArrayLike | None = None) -> pd.DataFrame:
+    def score(self, embeddings: NDArray[Any], lat: Positions = None, lon: Positions = None) -> pd.DataFrame:
         """Decide for photos that are embedded already.
 
         Args:
@@ -105,33 +111,22 @@ class Recognizer:
             accepted, candidates (the five most similar landmarks, whatever the position:
             list of {"landmark", "similarity"}), reason.
         """
+        return self.score_arrays(embeddings, lat, lon).table()
+
+    def score_arrays(self, embeddings: NDArray[Any], lat: Positions = None, lon: Positions = None) -> Scores:
+        """`score` without the table: columns for many photos at a time. Arguments as there."""
         rows = check_vectors(embeddings, "embeddings", self.network.embedding_dim)
-        similarity, found = self._search.best(rows, CANDIDATES)
-        best, which = similarity[:, 0].astype(np.float64), found[:, 0].copy()
-        notes = [""] * len(rows)
-        for photo, positions in self._located(lat, lon, len(rows)):
-            vetoed = gps_veto(*positions, self._known, self.metadata.gps_veto_km)
-            first = which[photo]
-            if vetoed[first]:
-                place = self._known.iloc[first]
-                far = float(distance_km(*positions, place["lat"], place["lon"]))
-                notes[photo] = f"; {self._names[first]} is {far:.0f} km from the photo's GPS position"
-                best[photo], which[photo] = self._search.best_of(rows[photo], ~vetoed)
+        near, found = self._search.best(rows, CANDIDATES)
+        best, which = near[:, 0].astype(np.float64), found[:, 0].copy()
+        notes: dict[int, str] = {}
+        for photo, position, far in self._too_far(which, lat, lon):
+            notes[photo] = f"; {self._names[which[photo]]} is {far:.0f} km from the photo's GPS position"
+            vetoed = gps_veto(*position, self._known, self.metadata.gps_veto_km)
+            best[photo], which[photo] = self._search.best_of(rows[photo], ~vetoed)
         bank = bank_similarity(rows, self.bank if self.calibration.rescore_weight else None, self.calibration.neighbours)
-        score = self.calibration.score(best, bank)
+        score = self.calibration.score(best, bank, np.where(which < 0, 0.0, self._moves[which]))
         accepted = (score > self.calibration.threshold) & (which >= 0)
-        return pd.DataFrame(
-            {
-                "landmark": pd.Series([str(self._search.ids[row]) if row >= 0 else "" for row in which], dtype=object),
-                "similarity": best,
-                "score": score,
-                "accepted": accepted,
-                "candidates": pd.Series([self._listed(*pair) for pair in zip(similarity, found, strict=True)], dtype=object),
-                "reason": pd.Series(
-                    [self._reason(*row) for row in zip(score, accepted, which, notes, strict=True)], dtype=object
-                ),
-            }
-        )
+        return Scores(self._search.ids, self._names, which, best, score, accepted, found, near, notes, self.calibration)
 
     def recognize(self, photos: Iterable[PhotoSource]) -> pd.DataFrame:
         """Recognise photos.
@@ -145,13 +140,23 @@ class Recognizer:
             reason. Photos that can't be read are rows without a landmark, reason "unreadable: ...".
         """
         parts = list(self.recognize_batches(photos))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        return pd.concat(parts, ignore_index=True) if parts else self._recognized([])
 
     def recognize_batches(self, photos: Iterable[PhotoSource], batch: int = BATCH) -> Iterator[pd.DataFrame]:
         """`recognize`, a table for each batch: memory does not grow with the number of photos.
 
         The next batch is decoded while the network works on the one before.
+
+        Raises:
+            UsageError: one photo instead of several, or a batch of none.
         """
+        if isinstance(photos, str | bytes | Path | Image.Image | np.ndarray):
+            raise UsageError(f"recognize: expected several photos, got one {type(photos).__name__}; put it in a list")
+        if batch < 1:
+            raise UsageError(f"recognize_batches: batch {batch} must be at least 1")
+        return self._batches(photos, batch)
+
+    def _batches(self, photos: Iterable[PhotoSource], batch: int) -> Iterator[pd.DataFrame]:
         if self._embedder is None:
             self._embedder = Embedder(self.network)
         numbered = enumerate(photos)
@@ -202,7 +207,9 @@ class Recognizer:
             if self.gallery is not None:
                 self.gallery.save(target / "gallery")
             settings = {"metadata": self.metadata.model_dump(), "fingerprint": self.network.fingerprint}
-            recognizer_file.write_manifest(target, settings)
+            own = bool(self.calibration.own_thresholds)
+            version = recognizer_file.VERSION if own else recognizer_file.WITHOUT_OWN_THRESHOLDS
+            recognizer_file.write_manifest(target, settings, version)
 
     @classmethod
     def load(cls, uri: str | Path) -> Self:
@@ -237,28 +244,19 @@ class Recognizer:
                 metadata=metadata,
             )
 
-    def _located(self, lat: ArrayLike | None, lon: ArrayLike | None, count: int) -> Iterator[tuple[int, tuple[float, float]]]:
-        """Photos whose position counts, with it."""
+    def _too_far(
+        self, which: NDArray[np.int64], lat: Positions, lon: Positions
+    ) -> Iterator[tuple[int, tuple[float, float], float]]:
+        """Photos whose position rules out their best candidate: row, position, distance [km]."""
         if lat is None or lon is None or self.metadata.gps_veto_km is None:
             return
         positions = np.stack([np.asarray(lat, np.float64), np.asarray(lon, np.float64)], axis=1)
-        if len(positions) != count:
-            raise LandmarkError(f"recognizer: {count} embeddings but {len(positions)} positions; give one a photo")
-        for photo in np.flatnonzero(np.isfinite(positions).all(1)):
-            yield int(photo), (float(positions[photo, 0]), float(positions[photo, 1]))
-
-    def _listed(self, similarity: Array, found: NDArray[np.int64]) -> list[dict[str, Any]]:
-        return [
-            {"landmark": str(self._search.ids[row]), "similarity": float(value)}
-            for value, row in zip(similarity, found, strict=True)
-            if row >= 0
-        ]
-
-    def _reason(self, score: float, accepted: bool, which: int, note: str) -> str:
-        if which < 0:
-            return f"no landmark near the photo's GPS position{note}"
-        relation = "is above" if accepted else "is not above"
-        return f"score {score:.3f} {relation} the threshold {self.calibration.threshold:.3f}{note}"
+        if len(positions) != len(which):
+            raise LandmarkError(f"recognizer: {len(which)} embeddings but {len(positions)} positions; give one a photo")
+        there = self._known[["lat", "lon"]].to_numpy(np.float64)[which]
+        far = distance_km(*positions.T, *there.T)
+        for photo in np.flatnonzero(np.isfinite(positions).all(1) & (far > self.metadata.gps_veto_km)):
+            yield int(photo), (float(positions[photo, 0]), float(positions[photo, 1])), float(far[photo])
 
     def _read(self, position: int, source: PhotoSource) -> tuple[str, Any]:
         """Name of a photo, and (pixels [s, s, 3], lat, lon) or the reason why it can't be read."""
@@ -286,37 +284,17 @@ class Recognizer:
         if not good or self._embedder is None:
             return table
         pixels, lat, lon = zip(*(read[row][1] for row in good), strict=True)
-        scored = self.score(self._embedder(np.stack(pixels)), lat, lon)
-        names = dict(zip(self._search.ids, self._names, strict=True))
+        scores = self.score_arrays(self._embedder(np.stack(pixels)), lat, lon)
+        scored = scores.table()
         shown = scored["landmark"].where(scored["accepted"], "")
+        pairs = zip(scores.which, scores.accepted, strict=True)
         for column, values in (
             ("landmark", shown),
-            ("name", [names.get(landmark, "") for landmark in shown]),
-            ("confidence", np.where(scored["landmark"] == "", 0.0, self.calibration.confidence(scored["score"]))),
+            ("name", [self._names[which] if accepted else "" for which, accepted in pairs]),
+            ("confidence", scores.confidence()),
             ("similarity", scored["similarity"]),
             ("candidates", scored["candidates"]),
             ("reason", scored["reason"]),
         ):
             table.loc[good, column] = pd.Series(list(values), index=good, dtype=table[column].dtype)
         return table
-
-
-def _rows_of(landmarks: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
-    """The landmarks table in the order of the centroids' landmarks [l].
-
-    Raises:
-        LandmarkError: a column or a landmark is missing, or there twice.
-    """
-    missing = sorted(LANDMARK_COLUMNS - set(landmarks.columns))
-    if missing:
-        raise LandmarkError(f"recognizer: the landmarks table has no column '{missing[0]}'")
-    keyed = landmarks.assign(landmark=landmarks["landmark"].astype(str)).drop_duplicates("landmark").set_index("landmark")
-    unknown = sorted(set(ids) - set(keyed.index))
-    if unknown or len(keyed) < len(landmarks):
-        what = f"no landmark '{unknown[0]}', which has centroids" if unknown else "a landmark twice"
-        raise LandmarkError(f"recognizer: the landmarks table has {what}; give one row a landmark")
-    rows = keyed.loc[list(ids)].reset_index()
-    rows["name"] = rows["name"].fillna("").astype(object)
-    rows["name"] = rows["name"].where(rows["name"] != "", rows["landmark"])
-    rows[["lat", "lon"]] = rows[["lat", "lon"]].astype(float)
-    return rows

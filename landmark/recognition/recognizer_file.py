@@ -19,7 +19,9 @@ from landmark.errors import LandmarkError
 from landmark.storage import is_s3, local_folder, read_json, sha256_file, write_json
 
 FORMAT = "landmark-recognizer"
-VERSION = 2
+VERSION = 3
+"""Newest that is read. 1 had a gallery of another format; 3 has landmarks with thresholds of their own, 2 has none."""
+WITHOUT_OWN_THRESHOLDS = 2
 MANIFEST = "recognizer.json"
 SUFFIXES = {".safetensors", ".parquet", ".json", ".faiss", ".arrow", ".npy"}
 
@@ -51,14 +53,17 @@ def folder_of(uri: str | Path) -> Iterator[Path]:
         yield folder
 
 
-def write_manifest(folder: Path, settings: dict[str, Any]) -> None:
-    """Write `recognizer.json`: format, version, sha256 of every file below the folder, and the settings."""
+def write_manifest(folder: Path, settings: dict[str, Any], version: int = VERSION) -> None:
+    """Write `recognizer.json`: format, version, sha256 of every file below the folder, and the settings.
+
+    The version is the oldest that has all that the folder needs, so that older packages read what they can.
+    """
     files = {
         file.relative_to(folder).as_posix(): sha256_file(file)
         for file in sorted(folder.rglob("*"))
         if file.is_file() and file.name != MANIFEST
     }
-    write_json(folder / MANIFEST, {"format": FORMAT, "version": VERSION, "files": files, **settings})
+    write_json(folder / MANIFEST, {"format": FORMAT, "version": version, "files": files, **settings})
 
 
 def read_manifest(folder: Path, needed: set[str]) -> dict[str, Any]:

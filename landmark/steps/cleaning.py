@@ -64,6 +64,7 @@ def clean_round(work: Work) -> Mapping[str, Any]:
         config.cleaning,
         references[judged],
         None if before is None else before.kept_of(table["sha256"])[judged],
+        table["verified"].to_numpy(dtype=bool)[judged],
     )
     found = CleaningTable.of(train, judged, verdict, number, before)
     remains = found.apply(catalog)

@@ -10,6 +10,7 @@ from typing import Any
 
 from landmark.config import RunConfig, Settings
 from landmark.errors import UsageError
+from landmark.photos.said import said_key
 from landmark.run import Step, fingerprint
 from landmark.storage import exists, join, read_bytes, read_json, sha256_file
 
@@ -51,7 +52,7 @@ def plan(config: RunConfig) -> list[Step]:
         Step("embed", "1", "landmark.steps.embedding:embed", _nothing, ("catalog", "train")),
         Step("centroids", "2", "landmark.steps.recognition:centroids", _centroids, ("catalog", "embed")),
         Step("index", "2", "landmark.steps.recognition:index", _index, ("catalog", "embed")),
-        Step("calibrate", "1", "landmark.steps.recognition:calibrate", _calibrate, ("catalog", "embed", "centroids")),
+        Step("calibrate", "2", "landmark.steps.recognition:calibrate", _calibrate, ("catalog", "embed", "centroids")),
         Step(
             "recognizer",
             "2",
@@ -77,7 +78,7 @@ def plan(config: RunConfig) -> list[Step]:
             Step("left_out", "2", "landmark.steps.evaluation:left_out", _left_out, ("catalog", "train_left_out")),
         ]
         reported.append("left_out")
-    steps.append(Step("evaluate", "2", "landmark.steps.evaluation:evaluate", _evaluate, tuple(reported)))
+    steps.append(Step("evaluate", "3", "landmark.steps.evaluation:evaluate", _evaluate, tuple(reported)))
     return steps
 
 
@@ -144,10 +145,12 @@ def _world(config: RunConfig) -> dict[str, Any]:
 
 
 def _catalog(config: RunConfig) -> dict[str, Any]:
+    said = {"corrections": said_key(config.data.corrections)} if config.data.corrections else {}
     return {
-        "data": _dump(config.data, "world", "references", "max_shrink"),
+        "data": _dump(config.data, "world", "references", "max_shrink", "corrections"),
         "seed": config.seed,
         "photos": fingerprint(data_of(config)),
+        **said,
     }
 
 

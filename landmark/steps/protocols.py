@@ -14,6 +14,7 @@ from landmark.evaluation.galleries import Gallery
 from landmark.evaluation.new_class import Ranked
 from landmark.evaluation.open_set import OpenSet
 from landmark.evaluation.prevalence import at_prevalence, prevalence_figures
+from landmark.evaluation.reliability import Reliability, reliability
 from landmark.evaluation.verification import Pairs, make_pairs
 from landmark.recognition.centroids import Centroids
 from landmark.recognition.recognizer import Recognizer
@@ -31,6 +32,7 @@ class Protocols:
         sizes: as `by_training_photos` gives it.
         aspects: as `by_aspect` gives it.
         prevalence: as `at_prevalence` gives it.
+        reliability: whether confidence is a probability.
         verification: pairs of test photos and training photos, by what is made of several distances; empty where there are
             too few training photos.
         metrics: figures under their fixed names.
@@ -39,6 +41,7 @@ class Protocols:
     sizes: pd.DataFrame
     aspects: pd.DataFrame
     prevalence: pd.DataFrame
+    reliability: Reliability
     verification: Mapping[str, Pairs] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -66,12 +69,15 @@ def protocols(
     sizes = by_training_photos(open_set, threshold, photos)
     aspects = by_aspect(open_set, threshold, nearest_own(recognizer.centroids, shown, open_set.truth), recognizer.centroids)
     prevalence = at_prevalence(open_set, threshold)
+    calibration = recognizer.calibration
+    confidence = np.where(open_set.predicted == "", 0.0, calibration.confidence(open_set.score))
+    reliable = reliability(open_set, confidence, open_set.accepted(threshold), calibration.prior)
     verification = _verification(table, vectors, shown, open_set)
-    metrics = {**breakdown_figures(sizes, aspects), **prevalence_figures(prevalence)}
+    metrics = {**breakdown_figures(sizes, aspects), **prevalence_figures(prevalence), **reliable.figures}
     for over, pairs in verification.items():
         metrics |= pairs.figures("verification" if over == "minimum" else f"verification_{over}")
     metrics |= _new_class(recognizer, table, vectors, scored, open_set)
-    return Protocols(sizes, aspects, prevalence, verification, metrics)
+    return Protocols(sizes, aspects, prevalence, reliable, verification, metrics)
 
 
 def references(table: pd.DataFrame) -> NDArray[np.bool_]:

@@ -72,6 +72,7 @@ def report(file: Path, recognizer: Recognizer, measured: Measured, metrics: Mapp
         sizes=measured.protocols.sizes,
         aspects=measured.protocols.aspects,
         prevalence=measured.protocols.prevalence,
+        reliability=measured.protocols.reliability,
         verification={OVER[name]: pairs for name, pairs in measured.protocols.verification.items()},
         identification=extras.identification,
         points=embedding_map(

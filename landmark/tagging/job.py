@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
 
 from landmark.cache import locked
+from landmark.config import MetadataConfig
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
+from landmark.photos.corrections import FILE as CORRECTIONS
+from landmark.photos.corrections import Corrections
 from landmark.recognition import recognizer_file
-from landmark.storage import is_s3, join, write_json
+from landmark.recognition.calibration import Calibration
+from landmark.storage import is_s3, join, read_json, write_json
 from landmark.tagging import tables
+from landmark.tagging.context import Context, shard_tables
+from landmark.tagging.decisions import Decisions
+from landmark.tagging.landmarks import landmarks_of, with_new, write_landmarks
+from landmark.tagging.languages import environment_language, translated
+from landmark.tagging.output_config import OutputConfig
+from landmark.tagging.outputs import write_outputs
 from landmark.tagging.plan import Done, Wanted, blocks, old_rows
 from landmark.tagging.progress import Bar
 from landmark.tagging.reading import now
@@ -24,8 +39,12 @@ from landmark.tagging.schema import VERSION
 from landmark.tagging.source import Listing, check_source, identity, list_photos
 from landmark.tagging.state import State
 
+if TYPE_CHECKING:
+    from landmark.tagging.work import Work
+
 log = logging.getLogger(__name__)
 
+Engine = Literal["local", "ray"]
 STATE = ".state"
 LOCK = "lock"
 
@@ -47,6 +66,7 @@ class TagResult:
         changed: whether the tables were written; False: they are as they were.
         seconds: of this job [s].
         rate: photos read a second, by this job.
+        outputs: what was done to albums, gallery and sidecars; those that are as they were are not in it.
     """
 
     out: str
@@ -61,6 +81,7 @@ class TagResult:
     changed: bool
     seconds: float
     rate: float
+    outputs: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -77,6 +98,8 @@ def tag(
     label: str | None = None,
     device: str = "auto",
     workers: int = 0,
+    engine: Engine = "local",
+    outputs: OutputConfig | None = None,
     progress: bool = True,
 ) -> TagResult:
     """Tag a collection, or bring its tags up to date.
@@ -95,6 +118,8 @@ def tag(
         label: what stands in the column `model`, such as "landmark/3"; None: the first digits of the recognizer's digest.
         device: as in `Embedder`.
         workers: threads that read photos; 0: one a CPU (16 for s3://).
+        engine: "local", or "ray": decoding and the network on a Ray cluster (extra `ray`), with the same result.
+        outputs: what is made beside the tables; None: as `OutputConfig` has it.
         progress: say on stderr how far it is.
 
     Raises:
@@ -114,14 +139,16 @@ def tag(
         digest, fingerprint = _identity(recognizer)
         if state.fact("source", identity(photos)) != identity(photos):
             raise UsageError(f"{shown(folder)}: holds the tags of {shown(state.fact('source'))}; give another --out")
-        listing.fill(list_photos(photos))
+        listing.fill(list_photos(photos, folder))
         if not listing.count:
             raise LandmarkError(f"{shown(photos)}: no photos there; if that is so, delete {shown(folder)}")
         state.set_fact("source", identity(photos))
         state.sweep()
         tables.sweep(folder)
-        job = _Job(state, listing, Wanted(fingerprint, digest, shard), folder, label or digest[:12], begin)
-        return job.run(recognizer, Path(home), device, workers, is_s3(photos), progress)
+        wanted = Wanted(fingerprint, digest, shard)
+        settings = outputs or OutputConfig()
+        job = _Job(state, listing, wanted, folder, label or digest[:12], settings, str(model), begin)
+        return job.run(recognizer, Path(home), device, workers, engine, is_s3(photos), progress)
 
 
 @dataclass(frozen=True)
@@ -131,25 +158,33 @@ class _Job:
     wanted: Wanted
     out: Path
     label: str
+    settings: OutputConfig
+    model: str
     begin: float
 
-    def run(self, recognizer: Path, home: Path, device: str, workers: int, remote: bool, progress: bool) -> TagResult:
+    def run(
+        self, recognizer: Path, home: Path, device: str, workers: int, engine: Engine, remote: bool, progress: bool
+    ) -> TagResult:
         todo, changed = self._count()
         done = Done()
         if changed:
             from landmark.recognition.recognizer import Recognizer
-            from landmark.tagging.work import Work
 
-            work = Work(Recognizer.load(recognizer), self.state, self.wanted, home / "embeddings", device, workers, remote)
+            kind = _engine(engine)
+            work = kind(Recognizer.load(recognizer), self.state, self.wanted, home / "embeddings", device, workers, remote)
             with Bar(todo, progress) as bar:
                 done = work.run(blocks(self.state, self.listing, self.wanted), bar)
-        token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest])
+        landmarks, decisions, decided_by = self._decisions(recognizer)
+        token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest, decided_by, self.settings.csv])
         same = self.state.fact("tables") == token + tables.stamp(self.out) and (self.out / tables.SUMMARY).is_file()
-        totals = self.state.totals()
-        counts = {name: totals[name] for name in ("photos", "tagged", "unreadable")}
         if not same:
-            tables.write_tables(self.state, self.out, self.label)
-        seconds = round(time.monotonic() - self.begin, 3)
+            write_landmarks(landmarks, self.out)
+            with decisions() as decide:
+                tagged = tables.write_tables(self.state, self.out, decide.final, self.settings.csv)
+            self.state.set_fact("tagged", str(tagged))
+        totals = self.state.totals()
+        counts = {"photos": totals["photos"], "tagged": int(self.state.fact("tagged")), "unreadable": totals["unreadable"]}
+        seconds = self._seconds()
         rate = round(done.read / max(seconds, 1e-9), 2)
         if not same:
             summary = {
@@ -160,6 +195,8 @@ class _Job:
                 "model": self.label,
                 "digest": self.wanted.digest,
                 "fingerprint": self.wanted.fingerprint,
+                "recognizer": self.model,
+                "language": environment_language(os.environ) if self.settings.language == "auto" else self.settings.language,
                 "source": shown(self.state.fact("source")),
                 "version": VERSION,
                 "seconds": seconds,
@@ -168,6 +205,7 @@ class _Job:
             }
             write_json(self.out / tables.SUMMARY, summary)
             self.state.set_fact("tables", token + tables.stamp(self.out))
+        outputs = write_outputs(self.state, self.out, recognizer, self.settings, token, progress)
         log.info(
             "%s: %d photos, %d tagged, %d unreadable; %d read, %d embedded, %d scored anew in %.1f s%s",
             *(shown(self.out), *counts.values(), done.read, done.embedded, done.rescored, seconds),
@@ -175,8 +213,30 @@ class _Job:
         )
         return TagResult(
             str(self.out), self.label, self.wanted.digest, **counts, read=done.read, embedded=done.embedded,
-            rescored=done.rescored, changed=not same, seconds=seconds, rate=rate,
+            rescored=done.rescored, changed=not same, seconds=self._seconds(), rate=rate, outputs=outputs,
         )  # fmt: skip
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.begin, 3)
+
+    def _decisions(self, recognizer: Path) -> tuple[pd.DataFrame, Callable[[], AbstractContextManager[Decisions]], str]:
+        """The landmarks by their names, how rows are decided, and a digest of all that this depends on."""
+        corrections = Corrections(self.out / CORRECTIONS)
+        named = {correction.landmark for correction in corrections.current.values()}
+        settings = self.settings
+        overrides = None if settings.names is None else Path(settings.names)
+        landmarks = translated(with_new(landmarks_of(recognizer), named), settings.language, overrides)
+
+        @contextlib.contextmanager
+        def decisions() -> Iterator[Decisions]:
+            calibration = Calibration.from_json(read_json(recognizer / "calibration.json"))
+            veto = MetadataConfig.model_validate(read_json(recognizer / recognizer_file.MANIFEST)["metadata"]).gps_veto_km
+            file = self.out / STATE / "context.sqlite"
+            with Context(shard_tables(self.state), calibration, landmarks, veto, settings.context, file) as context:
+                yield Decisions(landmarks, corrections.current, self.label, settings.min_confidence, context.changes)
+
+        parts = [landmarks.to_json(), corrections.digest, settings.min_confidence, settings.context.model_dump_json()]
+        return landmarks, decisions, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _count(self) -> tuple[int, bool]:
         """Photos to read or to score anew, and whether anything is to be done."""
@@ -193,6 +253,16 @@ class _Job:
         return photos, changed
 
 
+def _engine(engine: Engine) -> type[Work]:
+    if engine == "ray":
+        from landmark.tagging.on_ray import RayWork
+
+        return RayWork
+    from landmark.tagging.work import Work
+
+    return Work
+
+
 def _check(photos: str, out: str | Path, shard: int) -> Path:
     if shard < 1:
         raise UsageError(f"--shard {shard}: must be at least 1")
@@ -200,6 +270,8 @@ def _check(photos: str, out: str | Path, shard: int) -> Path:
     if is_s3(out):
         raise UsageError(f"--out {shown(out)}: tags are written to a folder of this machine; give one, and copy it to S3")
     folder = Path(join(out))
+    if not is_s3(photos) and folder == Path(join(photos)):
+        raise UsageError(f"--out {shown(folder)}: is the folder of the photos; give another one, it may lie in it")
     try:
         (folder / STATE).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How far a tag job is: a bar on a terminal, else a line now and then."""
+"""How far a job is: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class Bar:
     Args:
         total: photos to do.
         visible: False: say nothing.
+        label: what is done to them.
     """
 
-    def __init__(self, total: int, visible: bool = True) -> None:
-        self._total = total
+    def __init__(self, total: int, visible: bool = True, label: str = "tagging") -> None:
+        self._total, self._label = total, label
         self._done = 0
         self._started = self._said = time.monotonic()
         self._lines = visible and not sys.stderr.isatty()
@@ -33,7 +34,7 @@ class Bar:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
         show = visible and sys.stderr.isatty()
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not show, transient=True, speed_estimate_period=60)
-        self._task = self._bar.add_task("tagging", total=total, rate="")
+        self._task = self._bar.add_task(label, total=total, rate="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,7 +52,7 @@ class Bar:
         if self._lines and now - self._said >= EVERY:
             self._said = now
             left = (self._total - self._done) / max(rate, 1e-9)
-            log.info("tagging: %d of %d photos, %.0f photos/s, %s left", self._done, self._total, rate, duration(left))
+            log.info("%s: %d of %d photos, %.0f photos/s, %s left", self._label, self._done, self._total, rate, duration(left))
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 """Of the tables; raised when a column changes its meaning or goes."""
 
 RUNNER_UP = pa.struct([pa.field("landmark", pa.string()), pa.field("name", pa.string()), pa.field("similarity", pa.float32())])
@@ -22,6 +22,8 @@ SCORED = [
     pa.field("score", pa.float32(), nullable=False),
     pa.field("runners_up", pa.list_(RUNNER_UP), nullable=False),
     pa.field("reason", pa.string(), nullable=False),
+    pa.field("width", pa.int32(), nullable=False),
+    pa.field("height", pa.int32(), nullable=False),
     pa.field("taken_at", pa.timestamp("ms")),
     pa.field("lat", pa.float64()),
     pa.field("lon", pa.float64()),
@@ -30,9 +32,12 @@ SCORED = [
 ]
 
 SHARD_TAGS = pa.schema(SCORED)
-"""Tags of one shard: the final table without the model, which is the same for all rows."""
+"""Tags of one shard, as the model decides for each photo alone."""
 
-TAGS = pa.schema([*SCORED, pa.field("model", pa.string(), nullable=False)])
+DECIDERS = ("model", "context", "person")
+"""Who gave or withheld the landmark: the photo alone, photos around it and its position, or a correction."""
+
+TAGS = pa.schema([*SCORED, pa.field("decided_by", pa.string(), nullable=False), pa.field("model", pa.string(), nullable=False)])
 """`tags.parquet`; a line of `tags.jsonl` has the same keys in the same order, times as ISO 8601."""
 
 PHOTOS = pa.schema(

@@ -1,6 +1,6 @@
 """A shard's folder: what was read of its photos, their embeddings, their tags. Each file is whole or not there.
 
-`photos.parquet`, `<fingerprint>/` (embeddings by one network, see `network.shards`), `tags-<digest>.parquet` (by one
+`photos.parquet`, `<fingerprint>/` (embeddings by one network, see `network.shards`), `tags-v<schema>-<digest>.parquet` (by one
 recognizer). Embeddings of the network before this one are kept, so that a roll-back embeds nothing.
 """
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from landmark.network.shards import Shards
 from landmark.storage import atomic_file, atomic_folder
-from landmark.tagging.schema import PHOTOS
+from landmark.tagging.schema import PHOTOS, VERSION
 
 log = logging.getLogger(__name__)
 
@@ -98,25 +98,32 @@ class ShardFolder:
         """
         made = cls(parent / secrets.token_hex(8))
         with atomic_folder(made.folder) as folder:
-            columns = zip(*map(astuple, rows), strict=True)
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, PHOTOS, strict=True)]
-            pq.write_table(pa.Table.from_arrays(arrays, schema=PHOTOS), folder / "photos.parquet", compression="zstd")
+            pq.write_table(photo_table(rows), folder / "photos.parquet", compression="zstd")
             keys = list(vectors)
             if keys:
                 Shards(folder / fingerprint[:_SHORT], dim).write(keys, np.stack([vectors[key] for key in keys]))
             else:
                 (folder / fingerprint[:_SHORT]).mkdir()
-            pq.write_table(tags, folder / _tags_name(digest), compression="zstd")
+            _write(tags, folder / _tags_name(digest))
             if before is not None and before[1] != fingerprint:
                 before[0]._link(before[1], folder)
         return made
 
+    def photo_table(self) -> pa.Table:
+        """Its photos, sorted: a table of `PHOTOS`.
+
+        Raises:
+            OSError, ArrowException: the file is damaged.
+        """
+        with pq.ParquetFile(self.folder / "photos.parquet") as file:
+            return file.read(use_threads=False).select(PHOTOS.names).cast(PHOTOS)
+
     def photos(self) -> list[PhotoRow]:
         """Its photos, sorted; none, with a warning, where the file is damaged."""
         try:
-            table = pq.read_table(self.folder / "photos.parquet", schema=PHOTOS)
+            table = self.photo_table()
             return [PhotoRow(*row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
-        except (OSError, pa.ArrowException, TypeError) as error:
+        except (OSError, pa.ArrowException, KeyError, TypeError) as error:
             log.warning("shard %s is damaged (%s): its photos are read again", self.folder, " ".join(str(error).split())[:200])
             return []
 
@@ -136,6 +143,15 @@ class ShardFolder:
             for position, row in zip(positions, rows, strict=True)
         }
 
+    def matrix(self, fingerprint: str, dim: int, sha256: Sequence[str]) -> Floats | None:
+        """Kept embeddings [n, d] of photos by sha256 [n]; None where one is missing or damaged."""
+        return Shards(self.folder / fingerprint[:_SHORT], dim).whole(sha256)
+
+    def tags(self, digest: str) -> pa.Table:
+        """Its tags by a recognizer, of `SHARD_TAGS`."""
+        with pq.ParquetFile(self.tags_file(digest)) as file:
+            return file.read(use_threads=False)
+
     def tags_file(self, digest: str) -> Path:
         """Where its tags by a recognizer are."""
         return self.folder / _tags_name(digest)
@@ -143,7 +159,7 @@ class ShardFolder:
     def write_tags(self, tags: pa.Table, digest: str) -> None:
         """Add the tags by another recognizer."""
         with atomic_file(self.tags_file(digest)) as temporary:
-            pq.write_table(tags, temporary, compression="zstd")
+            _write(tags, temporary)
 
     def keep_only(self, digest: str, fingerprints: Iterable[str]) -> None:
         """Remove tags by other recognizers and embeddings by other networks."""
@@ -166,5 +182,17 @@ class ShardFolder:
                 shutil.copytree(source, target)
 
 
+def photo_table(rows: Sequence[PhotoRow]) -> pa.Table:
+    """Photos as a table of `PHOTOS`."""
+    columns = zip(*map(astuple, rows), strict=True) if rows else ((),) * len(PHOTOS)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, PHOTOS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=PHOTOS)
+
+
+def _write(tags: pa.Table, file: Path) -> None:
+    # Of so few rows dictionaries and statistics only cost time.
+    pq.write_table(tags, file, compression="zstd", use_dictionary=False, write_statistics=False)
+
+
 def _tags_name(digest: str) -> str:
-    return f"tags-{digest[:_SHORT]}.parquet"
+    return f"tags-v{VERSION}-{digest[:_SHORT]}.parquet"

@@ -12,7 +12,7 @@ from pathlib import Path
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
 from landmark.photos.listing import SUFFIXES
-from landmark.storage import is_s3, join, list_files, parent, s3_versions
+from landmark.storage import inside, is_s3, join, list_files, parent, s3_versions
 
 Listed = tuple[bytes, str]
 """A photo (path or URI, as bytes of the file system) and its version."""
@@ -41,8 +41,12 @@ def check_source(photos: str) -> None:
         raise UsageError(f"{shown(photos)}: give a folder of photos, a list of them (.txt, .csv) or s3://...")
 
 
-def list_photos(photos: str) -> Iterator[Listed]:
+def list_photos(photos: str, out: Path | None = None) -> Iterator[Listed]:
     """Photos of a source with their versions: size and time of the last change, or ETag and size in S3.
+
+    Args:
+        photos: folder, list or s3:// prefix.
+        out: a folder whose pictures are none of the collection, should it lie inside.
 
     Raises:
         LandmarkError: a folder, list or S3 can't be read.
@@ -51,8 +55,9 @@ def list_photos(photos: str) -> Iterator[Listed]:
         yield from _objects(photos)
     elif os.path.isdir(photos):  # noqa: PTH112
         root = join(photos)
+        own = f"{out}/" if out is not None and inside(out, root) else None
         for file in list_files(root, SUFFIXES):
-            if not _hidden(file.removeprefix(root)):
+            if not _hidden(file.removeprefix(root)) and not (own and file.startswith(own)):
                 yield os.fsencode(file), _version(file)
     else:
         for named in _named(Path(photos)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
@@ -115,15 +116,24 @@ class State:
         Raises:
             LandmarkError: no space, no permission; nothing has changed.
         """
+        left = replace(old, first=rest, content="") if old is not None and rest is not None else None
+        self._put([] if old is None else [old], [row for row in (new, left) if row is not None])
+
+    def rescored(self, shards: Sequence[ShardRow]) -> None:
+        """Put down that shards have other tags, all at once.
+
+        Raises:
+            LandmarkError: no space, no permission; nothing has changed.
+        """
+        if shards:
+            self._put(shards, shards)
+
+    def _put(self, gone: Sequence[ShardRow], come: Sequence[ShardRow]) -> None:
         with disk_errors(self._file):
             self._base.execute("begin immediate")
             try:
-                if old is not None:
-                    self._base.execute("delete from shards where id = ?", (old.id,))
-                left = replace(old, first=rest, content="") if old is not None and rest is not None else None
-                for row in (new, left):
-                    if row is not None:
-                        self._base.execute(f"insert into shards ({_COLUMNS}) values ({_MARKS})", astuple(row))
+                self._base.executemany("delete from shards where id = ?", [(row.id,) for row in gone])
+                self._base.executemany(f"insert into shards ({_COLUMNS}) values ({_MARKS})", map(astuple, come))
                 self._base.execute(
                     "insert into facts values ('generation', '1') on conflict(key) do update set value = value + 1"
                 )

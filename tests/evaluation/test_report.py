@@ -13,6 +13,7 @@ from landmark.errors import LandmarkError
 from landmark.evaluation.embedding_map import embedding_map
 from landmark.evaluation.explain import Explained
 from landmark.evaluation.open_set import OpenSet
+from landmark.evaluation.reliability import reliability
 from landmark.evaluation.report import ReportContent, render_report, versions, write_report
 from landmark.recognition.centroids import Centroids
 from tests.evaluation.samples import directions, open_set
@@ -112,6 +113,19 @@ def test_the_page_is_well_formed_and_has_every_section(page: str) -> None:
     assert {str(target).removeprefix("#") for target in targets} <= set(ids)
     labelled = {attributes["aria-labelledby"] for attributes in read.all("section")}
     assert labelled <= set(ids)
+
+
+def test_confidence_has_its_section(content: ReportContent) -> None:
+    test = content.open_set
+    confidence = 1 / (1 + np.exp(-20 * (test.score - 0.5)))
+    found = reliability(test, confidence, test.accepted(0.4))
+    read = Page(render_report(dataclasses.replace(content, reliability=found, metrics={**content.metrics, **found.figures})))
+    assert "confidence" in {attributes.get("id") for attributes in read.all("section")}
+    text = " ".join(read.text)
+    for name in ("ece", "ece_tagged_as_tested"):
+        assert f"{found.figures[name]:.4g}" in text
+    assert "Right when sure" in text
+    assert "Reliability" in {attributes.get("aria-label") for attributes in read.all("svg")}
 
 
 def test_nothing_is_fetched(page: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.infra.conftest import INFRA, run
 
-SCRIPTS = [INFRA / "backup.sh", INFRA / "s3" / "start.sh"]
+SCRIPTS = [INFRA / "backup.sh", INFRA / "tools.sh", INFRA / "s3" / "start.sh"]
 
 
 def tool(*names: str) -> str:

@@ -161,6 +161,32 @@ def test_confidence_is_the_posterior_where_that_is_known() -> None:
     assert intercept == pytest.approx(math.log(PRIOR / (1 - PRIOR)) - 0.5, abs=0.03)
 
 
+def test_wrong_candidates_count_at_their_share_of_a_collection() -> None:
+    # A fifth of the landmark photos has a wrong candidate and scores like the others: P(right) is logistic still.
+    random = np.random.default_rng(8)
+    right = random.random(200_000) < 0.8
+    slope, intercept = fit_confidence(random.normal(0, 1, 200_000), random.normal(0, 1, 200_000) + right, right)
+    assert slope == pytest.approx(1.0, abs=0.03)
+    assert intercept == pytest.approx(math.log(0.8 * PRIOR / (1 - 0.8 * PRIOR)) - 0.5, abs=0.03)
+
+
+def test_few_photos_do_not_flatten_the_slope() -> None:
+    # Means 0 and 5: log-odds = log(prior odds) + 5 x - 12.5 exactly. Smoothing at the prior gave a slope of 2.3.
+    random = np.random.default_rng(9)
+    found = [fit_confidence(random.normal(0, 1, 500), random.normal(5, 1, 1000), np.ones(1000, bool)) for _ in range(20)]
+    slope, intercept = np.mean(found, axis=0)
+    assert 3 < slope < 5  # Platt's smoothing flattens it, towards doubt
+    even = (12.5 - math.log(PRIOR / (1 - PRIOR))) / 5
+    assert even < -intercept / slope < even + 0.4
+
+
+def test_a_score_that_tells_nothing_leaves_the_share_of_right_ones() -> None:
+    score = np.array([1.0, 2.0] * 500)
+    slope, intercept = fit_confidence(score, -score, np.arange(1000) % 4 > 0)
+    assert slope == 0
+    assert 1 / (1 + math.exp(-intercept)) == pytest.approx(0.75 * PRIOR, rel=0.02)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.floats(-3, 3), st.floats(0.001, 5))
 def test_confidence_is_a_monotone_probability(seed: int, shift: float, spread: float) -> None:
@@ -195,3 +221,33 @@ def test_json_round_trip_and_refusals() -> None:
     for values in ([], {**made.to_json(), "extra": 1}, {"threshold": 0.4}):
         with pytest.raises(LandmarkError, match="expected the keys"):
             Calibration.from_json(values)
+
+
+def test_thresholds_by_landmark_are_asked_for_and_move_the_scores() -> None:
+    random = np.random.default_rng(11)
+    strange, names = np.repeat([0.0, 2.0], 150) + random.normal(size=300), np.repeat(["dull", "striking"], 150)
+    others = replace(scored(strange), landmark=names)
+    landmarks = replace(scored(random.normal(6, 1, 50), right=True), landmark=np.repeat("striking", 50))
+    one = calibrate(others, hashes(300), landmarks, CalibrationConfig(), None)
+    assert one.own_thresholds == {}
+    made = calibrate(others, hashes(300), landmarks, CalibrationConfig(per_landmark="auto"), None)
+    expected = {name: conformal_threshold(strange[names == name], 0.99) for name in ("dull", "striking")}
+    at = {name: made.own_thresholds.get(name, made.threshold) for name in expected}
+    assert at == expected
+    score = made.score([5.0, 5.0, 5.0], [0.0, 0.0, 0.0], made.moves(["dull", "striking", "never seen"]))
+    np.testing.assert_allclose(score - made.threshold, 5.0 - np.array([*expected.values(), made.threshold]))
+    assert (
+        calibrate(replace(others, landmark=None), hashes(300), landmarks, CalibrationConfig(per_landmark="auto"), None) == one
+    )
+    with pytest.raises(LandmarkError, match="'landmark' must be 300 ids"):
+        replace(others, landmark=names[:2])
+
+
+def test_json_of_a_calibration_from_before_thresholds_by_landmark() -> None:
+    made = Calibration(0.4, 0.99, 0.5, 5, 440, 20.0, -10.0, n_choose=219, tried={"0": 0.8, "0.5": 0.9})
+    assert "own_thresholds" not in made.to_json()  # as older packages want it
+    new = replace(made, own_thresholds={"arch": 0.5})
+    assert Calibration.from_json(new.to_json()) == new
+    for wrong in ({"arch": math.inf}, {"arch": "high"}, ["arch"]):
+        with pytest.raises(LandmarkError, match="calibration"):
+            Calibration.from_json({**new.to_json(), "own_thresholds": wrong})

@@ -58,6 +58,20 @@ def test_above_the_threshold_and_not() -> None:
     assert table["reason"].tolist()[2] == "score 0.060 is not above the threshold 0.600"
 
 
+def test_a_landmark_with_a_threshold_of_its_own() -> None:
+    rows = unit(np.array([[0.8, 0.6, 0, 0], [0.6, 0.8, 0.0, 0.0]]))
+    calibration = Calibration(threshold=0.6, specificity=0.99, slope=10.0, intercept=-6.0, own_thresholds={"arch": 0.9})
+    made = plain(calibration=calibration)
+    table = made.score(rows)
+    assert table["accepted"].tolist() == [False, True]
+    np.testing.assert_allclose(table["score"], [0.5, 0.8], atol=1e-6)  # 0.8 - (0.9 - 0.6), so that 0.6 decides for all
+    assert table["reason"][0] == (
+        "score 0.500 is not above the threshold 0.600, moved by what The Arch's own lies above it (0.900)"
+    )
+    assert table["reason"][1] == "score 0.800 is above the threshold 0.600"
+    np.testing.assert_allclose(made.score_arrays(rows).confidence(), calibration.confidence([0.5, 0.8]), atol=1e-6)
+
+
 def test_rescoring_subtracts_the_nearest_of_the_bank() -> None:
     bank = unit(np.array([[0, 0, 0, 1.0], [0.6, 0, 0, 0.8], [0, 0, 1.0, 0]]))
     calibration = Calibration(threshold=0.3, specificity=0.99, rescore_weight=0.5, neighbours=2)
@@ -108,6 +122,13 @@ def test_candidates_are_distinct_landmarks_however_many_centroids_come_first() -
     assert (found == np.argsort(-expected, axis=1)[:, :5]).all()
     assert np.allclose(similarity, -np.sort(-expected, axis=1)[:, :5], atol=1e-5)
     assert search.best(queries[:1], 20)[1][0, 8:].tolist() == [-1] * 12
+    assert search.best(queries[:0], 5)[1].shape == (0, 5)
+    with pytest.MonkeyPatch.context() as patch:  # as with many centroids
+        patch.setattr("landmark.recognition.candidates._FEW", 0)
+        others = search.best(queries, 5)
+        assert (others[1] == found).all()
+        np.testing.assert_allclose(others[0], similarity, atol=1e-6)
+        assert search.best(queries[:1], 20)[1][0, 8:].tolist() == [-1] * 12
 
 
 def test_wrong_parts_are_refused() -> None:

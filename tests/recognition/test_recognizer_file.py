@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_a_damaged_or_missing_file_is_named(copy: Path, file: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 3}, "update the package"),
+        ({"version": 4}, "update the package"),
         ({"format": "other"}, "is this a recognizer's folder"),
         ({"files": {}}, "lists no bank"),
         ({"fingerprint": "0" * 64}, "another one than it was built with"),
@@ -120,3 +121,14 @@ def test_saving_again_replaces_and_failing_keeps(
     with pytest.raises((LandmarkError, OSError)):
         recognizer.save(copy)
     assert Recognizer.load(copy).calibration == recognizer.calibration
+
+
+def test_the_version_is_the_oldest_that_has_what_it_needs(real: tuple[Recognizer, Path], tmp_path: Path) -> None:
+    made = real[0]
+    assert json.loads((real[1] / "recognizer.json").read_text())["version"] == 2
+    calibration = replace(made.calibration, own_thresholds={"arch": 0.5})
+    Recognizer(
+        made.network, made.centroids, calibration, made.bank, None, made.landmarks, made.metadata
+    ).save(tmp_path / "own")  # fmt: skip
+    assert json.loads((tmp_path / "own" / "recognizer.json").read_text())["version"] == 3
+    assert Recognizer.load(tmp_path / "own").calibration == calibration

@@ -282,10 +282,22 @@ def test_a_failed_job_leaves_the_old_tables(tmp_path: Path, tagged: Tag, monkeyp
     tagged()
     before = (tmp_path / "out" / "tags.parquet").read_bytes()
     write_photos(tmp_path / "photos", 8)
-    monkeypatch.setattr(tables, "_plain", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(tables, "json_lines", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(LandmarkError, match="No space left on device"):
         tagged()
     assert (tmp_path / "out" / "tags.parquet").read_bytes() == before
     monkeypatch.undo()
     again = tagged()
     assert (again.photos, again.read, again.changed) == (8, 0, True)
+
+
+def test_an_output_folder_within_the_photos_holds_no_photos(tmp_path: Path, tagged: Tag) -> None:
+    """Albums are links to photos, and the gallery's pictures are ours: neither is tagged at the next run."""
+    write_photos(tmp_path / "photos", 4)
+    out = tmp_path / "photos" / "tags"
+    assert tagged(out=out).photos == 4
+    assert list(out.rglob("*.png"))
+    assert list(out.rglob("*.webp"))
+    assert not tagged(out=out).changed
+    with pytest.raises(UsageError, match="is the folder of the photos"):
+        tagged(out=tmp_path / "photos")

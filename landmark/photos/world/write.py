@@ -131,7 +131,7 @@ def _jobs(config: WorldConfig, places: list[Place], unknown: list[Place]) -> Ite
 def _draw_all(folder: Path, jobs: list[Job], config: WorldConfig, places: list[Place], processes: int | None) -> None:
     """Draw all photos; neighbours in the list stay together, so that a landmark is built once or twice."""
     chunks = [jobs[i : i + _CHUNK] for i in range(0, len(jobs), _CHUNK)]
-    workers = processes or min(_cores(), math.ceil(len(chunks) / 3))
+    workers = processes or min(cores(), math.ceil(len(chunks) / 3))
     if workers <= 1 or multiprocessing.current_process().daemon:
         for chunk in chunks:
             _draw(folder, chunk, config, places)
@@ -146,7 +146,8 @@ def _draw_all(folder: Path, jobs: list[Job], config: WorldConfig, places: list[P
         raise LandmarkError(f"{storage.shown(folder)}: a drawing process died; free some memory, and run again") from error
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -191,15 +192,15 @@ def _exif(rng: np.random.Generator, spot: tuple[float, float], night: bool) -> I
         exif.get_ifd(ExifTags.IFD.GPSInfo).update(
             {
                 ExifTags.GPS.GPSLatitudeRef: "N" if lat >= 0 else "S",
-                ExifTags.GPS.GPSLatitude: _sexagesimal(lat),
+                ExifTags.GPS.GPSLatitude: sexagesimal(lat),
                 ExifTags.GPS.GPSLongitudeRef: "E" if lon >= 0 else "W",
-                ExifTags.GPS.GPSLongitude: _sexagesimal(lon),
+                ExifTags.GPS.GPSLongitude: sexagesimal(lon),
             }
         )
     return exif
 
 
-def _sexagesimal(degrees: float) -> tuple[float, float, float]:
+def sexagesimal(degrees: float) -> tuple[float, float, float]:
     """Degrees, minutes and seconds of an angle's size."""
     whole, minutes = divmod(round(abs(degrees) * 3600, 2), 3600)
     return (float(whole), float(minutes // 60), round(minutes % 60, 2))

@@ -1,0 +1,1 @@
+"""Parts of `landmark bench tagging`."""

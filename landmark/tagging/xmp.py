@@ -1,0 +1,279 @@
+"""Our tags in an XMP packet: added, replaced and withdrawn, with everything else left as it is. docs/xmp.md has the rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import quote
+
+from lxml import etree
+
+from landmark.tagging import xmp_tree as xml
+from landmark.tagging.xmp_packet import EMPTY, Packet
+from landmark.tagging.xmp_packet import NotXmp as NotXmp
+from landmark.tagging.xmp_record import (
+    CREATED,
+    LISTS,
+    Entry,
+    Record,
+    digest_of,
+    read_declined,
+    read_records,
+    write_declined,
+    write_records,
+)
+from landmark.tagging.xmp_tree import add_field
+
+ROOT = "Places"
+"""First level of the hierarchical keywords, as in digiKam's and Lightroom's own collections."""
+SHOWN = "Iptc4xmpExt:LocationShown"
+ID = "urn:x-landmark:id:"
+STEP = 0.1
+"""Change of the confidence that is worth rewriting a sidecar."""
+_NO_XML = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\\s]+")
+
+
+class OtherPhoto(Exception):
+    """The sidecar says itself that it belongs to a photo with another extension."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a photo's sidecar is to say.
+
+    Attributes:
+        landmark: its id.
+        name: in the user's language.
+        city: "" unknown.
+        country: "" unknown.
+        confidence: calibrated probability.
+        decided_by: "model", "context" or "person".
+        model: label.
+        lat: of the landmark [degrees, WGS 84], None unknown.
+        lon: of the landmark [degrees].
+    """
+
+    landmark: str
+    name: str
+    city: str
+    country: str
+    confidence: float
+    decided_by: str
+    model: str
+    lat: float | None = None
+    lon: float | None = None
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever the sidecar has to be rewritten for a reason other than the confidence."""
+        content = [self.landmark, self.name, self.city, self.country, self.decided_by, self.lat, self.lon]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    @property
+    def levels(self) -> list[str]:
+        """Country, city, landmark, without what separates levels in any tool; unknown ones are left out."""
+        plain = [_plain(level) for level in (self.country, self.city, self.name or self.landmark)]
+        return [level for level in plain if level] or [_plain(quote(self.landmark))]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Keywords by property."""
+        levels = self.levels
+        flat = [("dc:subject", level) for level in dict.fromkeys(reversed(levels))]
+        paths = [("lr:hierarchicalSubject", "|"), ("digiKam:TagsList", "/")]
+        return [*flat, *((name, between.join([ROOT, *levels])) for name, between in paths)]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A sidecar as it is to be.
+
+    Attributes:
+        data: its bytes; None: there is to be none.
+        outcome: what that means for the file.
+        declined: whether the user does not want this landmark here.
+    """
+
+    data: bytes | None
+    outcome: Literal["same", "written", "withdrawn", "removed"]
+    declined: bool = False
+
+
+def apply(data: bytes | None, extension: str, wish: Wish | None, *, shared: bool = False, forget: bool = False) -> Applied:
+    """Bring our part of a sidecar to what is wished.
+
+    Args:
+        data: the sidecar's bytes; None: there is none.
+        extension: of the photo, without the dot.
+        wish: None: nothing of ours is to be there for this photo.
+        shared: the sidecar's name has no extension (`a.xmp`), so that it may be another photo's.
+        forget: also forget what the user declined.
+
+    Returns:
+        The sidecar as it is to be; "same" with the very bytes that came in where nothing is to be done.
+
+    Raises:
+        NotXmp: it can't be read as XMP, or one of our properties has a form that can't be added to.
+        OtherPhoto: it is another photo's.
+    """
+    if data is None and wish is None:
+        return Applied(None, "same")
+    packet = Packet.parse(EMPTY if data is None else data)
+    meant = packet.simple("photoshop:SidecarForExtension") if shared else None
+    if meant and meant.strip().lower() != extension.lower():
+        raise OtherPhoto
+    extension = _text(extension)
+    before = read_records(packet)
+    declined_before = read_declined(packet)
+    mine = before.get(extension)
+    others = [record for key, record in before.items() if key != extension]
+    declined = {} if forget else dict(declined_before)
+    removed: tuple[str, ...] = ()
+    if mine is not None and not forget:
+        gone, removed = _taken_out(packet, mine)
+        if gone:
+            declined[mine.landmark] = mine.decided_by
+    if wish is not None and wish.decided_by == "person" and declined.get(wish.landmark, "person") != "person":
+        del declined[wish.landmark]
+        removed = ()
+    unwanted = wish is not None and wish.landmark in declined
+    new = None if wish is None or unwanted else _add(packet, wish, extension, mine, others, removed)
+    changed = _withdraw(packet, mine, [*others, *([new] if new else [])]) if mine is not None else False
+    if new is not None and mine is not None and _same(new, mine):
+        new = mine
+    after = {record.extension: record for record in [*others, *([new] if new else [])]}
+    if after == before and declined == declined_before and not changed:
+        return Applied(data, "same", unwanted)
+    if after != before:
+        write_records(packet, after)
+    if declined != declined_before:
+        write_declined(packet, declined)
+    if data is None:
+        packet.add(CREATED).text = "True"
+    elif not after and not declined:
+        ours = packet.simple(CREATED) is not None
+        packet.remove(CREATED)
+        if ours and packet.empty():
+            return Applied(None, "removed", unwanted)
+    return Applied(packet.to_bytes(), "written" if new is not None else "withdrawn", unwanted)
+
+
+def _taken_out(packet: Packet, mine: Record) -> tuple[bool, tuple[str, ...]]:
+    """Whether the user took the landmark out, and what else of ours is gone."""
+    removed = list(mine.removed)
+    gone = False
+    for name, value in mine.entries:
+        if value not in packet.array(name).texts():
+            if name != "dc:subject" or value == mine.name:
+                gone = True
+            else:
+                removed.append(f"{name} {value}")
+    if mine.location and not _locations(packet, mine.location):
+        removed.append("LocationShown")
+    return gone, tuple(dict.fromkeys(removed))
+
+
+def _add(
+    packet: Packet, wish: Wish, extension: str, mine: Record | None, others: list[Record], removed: tuple[str, ...]
+) -> Record:
+    """Add what is missing; what was there before and is no record's is the user's."""
+    owned = {entry for record in [*others, *([mine] if mine else [])] for entry in record.entries}
+    entries = []
+    for name, value in wish.entries:
+        if f"{name} {value}" in removed:
+            continue
+        array = packet.array(name)
+        if value not in array.texts():
+            array.add(LISTS[name][1]).text = value
+            entries.append((name, value))
+        elif (name, value) in owned:
+            entries.append((name, value))
+    location = _location(wish)
+    digest = digest_of(location)
+    if "LocationShown" in removed:
+        digest = ""
+    elif digest in {record.location for record in [*others, *([mine] if mine else [])]}:
+        pass
+    elif _locations(packet, digest):
+        digest = ""
+    else:
+        item = packet.array(SHOWN).add()
+        _fill_location(item, wish)
+    return Record(
+        extension, wish.landmark, wish.levels[-1], round(wish.confidence, 2), _text(wish.model), wish.decided_by,
+        tuple(entries), digest, removed,
+    )  # fmt: skip
+
+
+def _withdraw(packet: Packet, mine: Record, stay: list[Record]) -> bool:
+    """Take away what the old record had and no other one has; exactly one of each."""
+    kept = {entry for record in stay for entry in record.entries}
+    changed = False
+    for name, value in mine.entries:
+        if (name, value) not in kept:
+            array = packet.array(name)
+            item = next((item for item in array.items() if xml.is_text(item) and xml.text_of(item) == value), None)
+            if item is not None:
+                array.discard(item)
+                changed = True
+    if mine.location and mine.location not in {record.location for record in stay}:
+        for item in _locations(packet, mine.location)[:1]:
+            packet.array(SHOWN).discard(item)
+            changed = True
+    return changed
+
+
+def _same(new: Record, old: Record) -> bool:
+    """Whether a record may stay as it is written: neither model nor a small change of confidence is worth a new file."""
+    near = abs(new.confidence - old.confidence) < STEP - 1e-9
+    return near and replace(new, confidence=old.confidence, model=old.model) == old
+
+
+def _locations(packet: Packet, digest: str) -> list[etree._Element]:
+    return [item for item in packet.array(SHOWN).items() if digest_of(item) == digest]
+
+
+def _location(wish: Wish) -> etree._Element:
+    item = xml.element("rdf:li")
+    _fill_location(item, wish)
+    return item
+
+
+def _fill_location(item: etree._Element, wish: Wish) -> None:
+    """IPTC's Location structure; Sublocation is what tools read that don't know LocationName yet."""
+    name = _text(wish.name or wish.landmark)
+    add_field(item, "Iptc4xmpExt:LocationName", name, kind="Alt", lang="x-default")
+    add_field(item, "Iptc4xmpExt:LocationId", ID + quote(wish.landmark, safe=""), kind="Bag")
+    add_field(item, "Iptc4xmpExt:Sublocation", name)
+    add_field(item, "Iptc4xmpExt:City", _text(wish.city))
+    add_field(item, "Iptc4xmpExt:CountryName", _text(wish.country))
+    if wish.lat is not None and wish.lon is not None and abs(wish.lat) <= 90 and abs(wish.lon) <= 180:
+        add_field(item, "exif:GPSLatitude", coordinate(wish.lat, "NS"))
+        add_field(item, "exif:GPSLongitude", coordinate(wish.lon, "EW"))
+
+
+def coordinate(degrees: float, signs: str) -> str:
+    """A GPSCoordinate of XMP: degrees, decimal minutes, direction (XMP specification, part 2).
+
+    >>> coordinate(48.8584, "NS"), coordinate(-0.9999999, "EW")
+    ('48,51.5040N', '1,0.0000W')
+    """
+    whole = round(abs(degrees) * 600000)
+    return f"{whole // 600000},{whole % 600000 / 10000:.4f}{signs[degrees < 0]}"
+
+
+def _text(value: str) -> str:
+    """A name without what XML can't hold, in one line."""
+    return _NO_XML.sub(" ", value).strip()
+
+
+def _plain(value: str) -> str:
+    """A name as one level: `|` parts levels in Lightroom, `/` in digiKam and Immich.
+
+    >>> _plain("9/11 Memorial")
+    '9-11 Memorial'
+    """
+    return _text(re.sub(r"[|/]", "-", value))

@@ -1,0 +1,114 @@
+"""What of a sidecar is ours: a record for each photo that it belongs to, and what the user took out again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from landmark.tagging.xmp_packet import Packet
+from landmark.tagging.xmp_tree import add_field, fields, tag
+
+TAGS, DECLINED, CREATED = "landmark:Tags", "landmark:Declined", "landmark:Created"
+LISTS = {
+    "dc:subject": ("landmark:Subject", "Bag"),
+    "lr:hierarchicalSubject": ("landmark:HierarchicalSubject", "Bag"),
+    "digiKam:TagsList": ("landmark:TagsList", "Seq"),
+}
+"""Properties with keywords: where the record keeps those that we added, and the kind of list that the property is."""
+
+Entry = tuple[str, str]
+"""A keyword: property and value."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What we added for one photo.
+
+    Attributes:
+        extension: of the photo's file name, for `a.xmp` may belong to `a.jpg` and `a.cr2`.
+        landmark: its id.
+        name: the landmark's own keyword, the last level.
+        confidence: when this was written.
+        model: when this was written.
+        decided_by: "model", "context" or "person".
+        entries: keywords that we added; one that was there before isn't ours.
+        location: digest of the `LocationShown` that we added, "" for none.
+        removed: of ours, what the user took out though the landmark stays: "property value", or "LocationShown".
+    """
+
+    extension: str
+    landmark: str
+    name: str
+    confidence: float
+    model: str
+    decided_by: str
+    entries: tuple[Entry, ...]
+    location: str
+    removed: tuple[str, ...]
+
+
+def read_records(packet: Packet) -> dict[str, Record]:
+    """Records by extension."""
+    records: dict[str, Record] = {}
+    for item in packet.array(TAGS).items():
+        found = fields(item)
+
+        def one(name: str, found: Mapping[str, list[str]] = found) -> str:
+            return next(iter(found.get(tag(f"landmark:{name}"), [])), "")
+
+        try:
+            confidence = float(one("Confidence"))
+        except ValueError:
+            confidence = 0.0
+        record = Record(
+            one("Extension"), one("LandmarkId"), one("Name"), confidence, one("Model"), one("DecidedBy"),
+            tuple((name, value) for name, (field, _) in LISTS.items() for value in found.get(tag(field), [])),
+            one("LocationDigest"), tuple(found.get(tag("landmark:Removed"), [])),
+        )  # fmt: skip
+        records[record.extension] = record
+    return records
+
+
+def write_records(packet: Packet, records: Mapping[str, Record]) -> None:
+    """Put records in the place of those that are there."""
+    packet.remove(TAGS)
+    array = packet.array(TAGS)
+    for _, record in sorted(records.items()):
+        item = array.add()
+        add_field(item, "landmark:Extension", record.extension)
+        add_field(item, "landmark:LandmarkId", record.landmark)
+        add_field(item, "landmark:Name", record.name)
+        add_field(item, "landmark:Confidence", f"{record.confidence:.2f}")
+        add_field(item, "landmark:Model", record.model)
+        add_field(item, "landmark:DecidedBy", record.decided_by)
+        for name, (field, _) in LISTS.items():
+            add_field(item, field, *(value for at, value in record.entries if at == name), kind="Bag")
+        add_field(item, "landmark:LocationDigest", record.location)
+        add_field(item, "landmark:Removed", *record.removed, kind="Bag")
+
+
+def read_declined(packet: Packet) -> dict[str, str]:
+    """Landmarks that the user took out again, and who had given them."""
+    found = (fields(item) for item in packet.array(DECLINED).items())
+    pairs = ((each.get(tag("landmark:LandmarkId")), each.get(tag("landmark:DecidedBy"))) for each in found)
+    return {landmark[0]: (by or ["model"])[0] for landmark, by in pairs if landmark}
+
+
+def write_declined(packet: Packet, declined: Mapping[str, str]) -> None:
+    """Put them in the place of those that are there."""
+    packet.remove(DECLINED)
+    array = packet.array(DECLINED)
+    for landmark, by in sorted(declined.items()):
+        item = array.add()
+        add_field(item, "landmark:LandmarkId", landmark)
+        add_field(item, "landmark:DecidedBy", by)
+
+
+def digest_of(item: etree._Element) -> str:
+    """What tells one `LocationShown` from another, whatever form of RDF it has."""
+    content = sorted((name, values) for name, values in fields(item).items() if values)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

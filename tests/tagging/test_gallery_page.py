@@ -1,0 +1,390 @@
+"""The gallery page in a real browser, from the file system."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landmark.tagging.gallery_page import content_security_policy, gallery_page
+from tests.tagging.gallery_browser import browser, violations, visit  # noqa: F401
+from tests.tagging.page_sample import Sample, write_gallery
+
+VIEWS = {
+    "photos": "",
+    "album": "#view=photos&country=Germany&city=Berlin&landmark=berlin_zoo",
+    "map": "#view=map",
+    "near": "#view=near",
+    "photo": "#view=photos&photo=3.",
+}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return write_gallery(tmp_path_factory.mktemp("gallery"))
+
+
+def address(sample: Sample, hash_: str = "") -> str:
+    return (sample.folder / "index.html").as_uri() + hash_
+
+
+def shown(page: Any, text: str) -> None:
+    page.wait_for_function("text => document.querySelector('main').textContent.includes(text)", arg=text)
+
+
+def titled(page: Any, path: str) -> None:
+    page.wait_for_function("name => document.querySelector('#lightbox-title').textContent === name", arg=Path(path).name)
+
+
+def file_names(page: Any) -> list[str]:
+    return page.locator(".tile").evaluate_all("all => all.map((tile) => tile.title)")
+
+
+def test_policy_names_what_the_page_contains() -> None:
+    page = gallery_page("token-of-16-chars")
+    policy = content_security_policy(page)
+    for tag in ("style", "script"):
+        for text in re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL):
+            assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert "connect-src 'none'" in content_security_policy(gallery_page())
+    with pytest.raises(ValueError, match="token"):
+        gallery_page('"</script><script>alert(1)//')
+
+
+def test_opens_from_a_folder_and_asks_for_nothing_else(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample))
+    shown(page, "40 photos of 7 landmarks in 6 countries. 2 files could not be read")
+    for view in ("map", "near"):
+        page.locator(f".views a[href$='#view={view}']").click()
+        page.wait_for_timeout(200)
+    page.locator(".tile").first.click()
+    page.wait_for_selector("dialog[open]")
+    page.wait_for_timeout(200)
+    outside = [url for url in page.watch.requests if not url.startswith((sample.folder.as_uri() + "/", "data:"))]
+    assert outside == []
+    assert page.watch.complaints == []
+    assert page.locator("dialog img").first.evaluate("img => img.naturalWidth") > 0
+
+
+def test_albums_by_keyboard_and_back(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample))
+    page.locator("[role=treeitem]").first.focus()
+    for key in (
+        "ArrowDown",
+        "ArrowRight",
+        "ArrowRight",
+        "ArrowRight",
+        "ArrowRight",
+    ):  # Germany, its cities, Berlin, its landmarks, the first
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Berlin Zoo, 6 photos"
+    page.keyboard.press("Enter")
+    shown(page, "Reference photos")
+    page.wait_for_function("() => document.querySelectorAll('.tile[href]').length === 6")
+    assert sorted(file_names(page)) == sorted(row["p"] for row in sample.rows_of("berlin_zoo"))
+    assert page.locator(".references img").count() == 2
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('main h1').textContent === 'All photos'")
+    page.locator("[role=treeitem]").first.focus()
+    page.keyboard.type("po")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Portugal, 6 photos"
+
+
+def test_filters_by_confidence_and_decider_and_keeps_them(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample))
+    slider = page.get_by_role("slider", name="Confidence at least")
+    slider.focus()
+    for _ in range(8):
+        page.keyboard.press("PageUp")
+    assert slider.get_attribute("aria-valuetext") == "80 %"
+    sure = [row for row in sample.tagged if row["c"] * 100 >= 80]
+    shown(page, f"{len(sure)} of 40 photos")
+    page.get_by_label("Decided by").select_option("context")
+    both = [row for row in sure if row["d"] == "context"]
+    shown(page, f"{len(both)} of 40 photos")
+    page.reload()
+    shown(page, f"{len(both)} of 40 photos")
+    page.wait_for_function("n => document.querySelectorAll('.tile[href]').length === n", arg=len(both))
+    assert sorted(file_names(page)) == sorted(row["p"] for row in both)
+    page.get_by_role("button", name="Clear filters").click()
+    shown(page, "40 photos of 7 landmarks")
+    page.get_by_label("Sort by").select_option("newest")
+    newest = max(sample.tagged, key=lambda row: row["t"] or "")
+    page.wait_for_function("name => document.querySelector('.tile').title === name", arg=newest["p"])
+
+
+def test_histogram_is_that_of_the_album(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample, VIEWS["album"]))
+    page.wait_for_selector(".bars rect", state="attached")
+    expected = [0] * 20
+    for row in sample.rows_of("berlin_zoo"):
+        expected[min(19, int(row["c"] * 20))] += 1
+    heights = page.locator(".bars rect").evaluate_all("bars => bars.map((bar) => +bar.getAttribute('height'))")
+    assert [height > 0 for height in heights] == [count > 0 for count in expected]
+
+
+def test_search_ignores_accents_and_finds_files(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample))
+    page.keyboard.press("/")
+    page.keyboard.type("musica")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('main h1').textContent === 'Casa da Música'")
+    page.get_by_role("combobox", name="Search").fill("00012")
+    page.get_by_role("option", name="File names with").click()
+    shown(page, "1 of 40 photos")
+    assert file_names(page) == ["2026/IMG_00012.jpg"]
+
+
+def test_map_by_keyboard(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample, "#view=map"))
+    page.wait_for_selector(".dot")
+    assert page.locator(".places").first.locator("li").count() == 6
+    assert page.locator(".places").last.text_content() == "Old Mill5"  # its position isn't known
+    whole = page.locator(".scale").text_content()
+    page.locator(".map").focus()
+    for _ in range(4):
+        page.keyboard.press("+")
+    page.wait_for_function("before => document.querySelector('.scale').textContent !== before", arg=whole)
+    before = page.locator(".ground").get_attribute("transform")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("before => document.querySelector('.ground').getAttribute('transform') !== before", arg=before)
+    page.keyboard.press("0")
+    page.wait_for_function("before => document.querySelector('.scale').textContent === before", arg=whole)
+    page.get_by_role("button", name="Berlin: 2 landmarks, 12 photos").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[aria-label='Checkpoint Charlie, 6 photos'].dot")
+    assert page.evaluate("document.activeElement.className") == "map"
+    page.locator("[aria-label='Checkpoint Charlie, 6 photos'].dot").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('main h1').textContent === 'Checkpoint Charlie'")
+    page.go_back()
+    page.wait_for_selector(".dot")
+    page.get_by_label("Positions of single photos").check()
+    page.wait_for_function("n => (document.querySelector('.own').getAttribute('d') || '').split('M').length - 1 === n",
+                           arg=sum(row["x"] is not None for row in sample.rows))  # fmt: skip
+
+
+def test_dots_lie_where_the_landmarks_are(sample: Sample, visit: Any) -> None:  # noqa: F811
+    # Mercator by hand: Rome (41.8902 N 12.4922 E) is at x = 0.534700, y = 0.371725 of the square.
+    page = visit(address(sample, "#view=map"))
+    page.wait_for_selector(".dot[data-key=colosseum]")
+    move = page.locator(".ground").get_attribute("transform")
+    dx, dy, scale = (float(part) for part in re.findall(r"-?[\d.]+", move))
+    x, y = (
+        float(part) for part in re.findall(r"-?[\d.]+", page.locator(".dot[data-key=colosseum]").get_attribute("transform"))
+    )
+    assert (x - dx) / scale / 4096 == pytest.approx(0.534700, abs=1e-5)
+    assert (y - dy) / scale / 4096 == pytest.approx(0.371725, abs=1e-4)
+
+
+def test_near_misses_and_why(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample, "#view=near"))
+    shown(page, "9 photos without a tag")
+    near = [row for row in sample.rows if not row["l"]]
+    page.wait_for_function("() => document.querySelectorAll('.tile[href]').length === 9")
+    assert file_names(page) == [row["p"] for row in near]
+    page.locator(".tile").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open] .explanation")
+    side = page.locator(".side").inner_text()
+    best = next(landmark["name"] for landmark in sample.landmarks if landmark["id"] == near[0]["b"])
+    assert f"Perhaps {best}" in side
+    assert f"{round(near[0]['c'] * 100)} %" in side
+    assert "0.71" in side
+    assert "below the threshold" in side
+    assert page.locator(".others li").count() == 2
+    page.keyboard.press("2")
+    assert page.locator("dialog .stage figure").count() == 2
+    page.keyboard.press("3")
+    assert page.locator("dialog .stage-view").inner_text() == (
+        "" if near[0]["e"] else "There is no activation map for this photo."
+    )
+
+
+def test_lightbox_by_keyboard(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample, VIEWS["album"]))
+    rows = sample.rows_of("berlin_zoo")
+    page.wait_for_selector(".tile[href]")
+    page.locator(".tile").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "name => document.querySelector('#lightbox-title').textContent === name", arg=Path(rows[1]["p"]).name
+    )
+    link = page.get_by_role("link", name="Open the original")
+    assert link.get_attribute("href") == (sample.folder / rows[1]["h"]).as_uri()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "name => document.querySelector('#lightbox-title').textContent === name", arg=Path(rows[2]["p"]).name
+    )
+    deep = page.url
+    page.keyboard.press("Escape")
+    page.wait_for_function("name => document.activeElement.title === name", arg=rows[2]["p"])
+    assert "photo=" not in page.url
+    other = visit(deep)
+    other.wait_for_function(
+        "name => document.querySelector('#lightbox-title').textContent === name", arg=Path(rows[2]["p"]).name
+    )
+    moved = visit(re.sub(r"photo=\d+\.", "photo=17.", deep))  # the rows are others by now: the sha256 finds it
+    moved.wait_for_function(
+        "name => document.querySelector('#lightbox-title').textContent === name", arg=Path(rows[2]["p"]).name
+    )
+
+
+def test_what_the_browser_cannot_show_falls_back_to_the_preview(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    sample = write_gallery(tmp_path, 7, 0, change={0: {"h": "IMG.heic", "p": "IMG.heic"}, 1: {"m": 0, "h": ""}})
+    (tmp_path / "IMG.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    page = visit(address(sample, "#photo=0."))
+    page.wait_for_function("() => document.querySelector('.stage-note')?.textContent.includes('preview')")
+    assert page.locator(".stage img").get_attribute("src").startswith("thumbs/")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('.stage').textContent.includes('There is no preview of this photo.')")
+
+
+HOSTILE = [
+    "<img src=x onerror='window.hacked=1'>",
+    "</script><script>window.hacked=1</script>",
+    "javascript:window.hacked=1",
+    "\u202etxt.exe\u2066",
+    "x" * 1000,
+    "🏰👩‍👩‍👧" * 40,
+    "'\"`${window.hacked=1}",
+    "a\nb\u2028c",
+    "%3Cimg%3E&amp;",
+]
+
+
+def test_hostile_names_stay_text(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    landmarks = [
+        {
+            "id": f"{n} {name[:50]}",
+            "name": name,
+            "city": name,
+            "country": HOSTILE[-n],
+            "lat": 10.0 * n,
+            "lon": 999.0 if n == 3 else 5.0 * n,
+        }
+        for n, name in enumerate(HOSTILE)
+    ]
+    links = [
+        "javascript:window.hacked=1",
+        "//evil.example/x.jpg",
+        "https://evil.example/x.jpg",
+        "data:text/html,x",
+        "file://evil.example/x",
+    ]
+    change = {
+        n: {"p": f"dir/{HOSTILE[n % 9]}", "r": HOSTILE[n % 9], "h": links[n % 5], "d": "model" if n else HOSTILE[0]}
+        for n in range(18)
+    }
+    change[4]["s"] = "../../etc/passwd"
+    sample = write_gallery(tmp_path, 18, 3, landmarks=landmarks, change=change)
+    for width in (360, 1280):
+        page = visit(address(sample), width=width)
+        page.on("dialog", lambda dialog: pytest.fail(f"dialog: {dialog.message}"))
+        page.wait_for_selector(".tile[href]")
+        for view in ("#view=photos", "#view=map", "#view=near"):
+            page.goto(address(sample, view))
+            page.wait_for_timeout(150)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for n in range(18):
+            page.goto(address(sample, f"#view=photos&photo={n}."))
+            page.wait_for_function("() => document.querySelector('dialog[open] .explanation')")
+            assert page.evaluate("document.querySelector('dialog').scrollWidth <= innerWidth")
+        hrefs = page.locator("a[href]").evaluate_all("all => all.map((a) => a.getAttribute('href'))")
+        assert all(href.startswith(address(sample, "#")) or href == "#main" for href in hrefs)
+        assert page.evaluate("window.hacked") is None
+        assert [url for url in page.watch.requests if not url.startswith((tmp_path.as_uri() + "/", "data:"))] == []
+        assert page.locator("main img[onerror]").count() == 0
+    assert "txt.exe" in page.content()
+    assert "\u202e" not in page.evaluate("document.body.innerText")
+    assert (
+        page.evaluate("(() => { try { document.body.innerHTML = '<b>'; return 'set' } catch { return 'refused' } })()")
+        == "refused"
+    )
+
+
+def test_fifty_thousand_photos(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    sample = write_gallery(tmp_path, 49_000, 1_000, pictures=False)
+    page = visit(address(sample))
+    page.wait_for_selector(".tile[href]")
+
+    def chunks() -> int:
+        return len({url for url in page.watch.requests if "/rows-" in url})
+
+    nodes = "document.querySelectorAll('*').length"
+    assert chunks() <= 2
+    assert page.evaluate(nodes) < 1500
+    for part in (0.5, 1.0, 0.25):
+        page.evaluate("part => scrollTo(0, document.documentElement.scrollHeight * part)", part)
+        page.wait_for_function("""() => [...document.querySelectorAll('.tile[href]')].some((tile) => {
+            const { top } = tile.getBoundingClientRect(); return top > 0 && top < 700; })""")
+        assert page.evaluate(nodes) < 1500
+    assert chunks() <= 12
+    page.evaluate("document.querySelector('.tile[tabindex=\"0\"]').focus()")
+    page.keyboard.press("End")
+    page.wait_for_function("name => document.activeElement.title === name", arg=sample.tagged[-1]["p"])
+    page.goto(address(sample, "#view=photos&min=95&sort=unsure"))
+    sure = [row for row in sample.tagged if row["c"] * 100 >= 95]
+    shown(page, f"{len(sure):,} of 49,000 photos")
+    least = min(sure, key=lambda row: row["c"])
+    assert page.locator(".tile .sure").first.text_content() == f"{round(least['c'] * 100)} %"
+    assert chunks() == 98  # of the tags; the two of near misses weren't asked for
+    assert page.evaluate(nodes) < 1500
+    assert page.watch.complaints == []
+
+
+def test_says_what_is_missing(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    sample = write_gallery(tmp_path, 14, 0)
+
+    def trouble(gallery: Sample) -> str:
+        return str(visit(address(gallery), ready=".trouble p").locator(".trouble").text_content())
+
+    next((tmp_path / "data").glob("rows-*")).unlink()
+    assert "js could not be read" in trouble(sample)
+    (tmp_path / "data/head.js").write_text("landmarkHead({version: 2})")
+    assert "another version" in trouble(sample)
+    (tmp_path / "data/head.js").unlink()
+    assert "data/head.js could not be read" in trouble(sample)
+    other = write_gallery(tmp_path / "mixed", 14, 0, change={3: {"l": "colosseum"}})
+    assert "do not belong together" in trouble(other)
+
+
+def test_an_empty_gallery(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    page = visit(address(write_gallery(tmp_path, 0, 0)))
+    shown(page, "There are no photos here.")
+    page.goto(address(Sample(tmp_path, [], []), "#view=map"))
+    shown(page, "No place in view.")
+    assert page.watch.complaints == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_axe_finds_nothing(sample: Sample, visit: Any, scheme: str, width: int) -> None:  # noqa: F811
+    page = visit(address(sample), width=width, scheme=scheme)
+    for name, hash_ in VIEWS.items():
+        page.goto(address(sample, hash_))
+        page.wait_for_selector({"map": ".dot", "photo": "dialog[open] .explanation"}.get(name, ".tile[href]"))
+        page.wait_for_timeout(200)
+        assert violations(page) == [], name
+    page.keyboard.press("?")
+    page.wait_for_selector(".help[open]")
+    assert violations(page) == []
+
+
+def test_fits_small_windows(sample: Sample, visit: Any) -> None:  # noqa: F811
+    page = visit(address(sample))
+    for width, height in ((360, 640), (640, 400)):  # the second is 1280 x 800 at 200 %
+        page.set_viewport_size({"width": width, "height": height})
+        for name, hash_ in VIEWS.items():
+            page.goto(address(sample, hash_))
+            page.wait_for_timeout(150)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+            wide = "[...document.querySelectorAll('dialog[open]')].filter((each) => each.scrollWidth > innerWidth).length"
+            assert page.evaluate(wide) == 0, name
+        page.go_back()

@@ -1,0 +1,409 @@
+"""The review server: what it keeps, what it serves, and whom it refuses."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from landmark.photos.corrections import Corrections
+from landmark.recognition.recognizer import Recognizer
+from landmark.tagging.gallery import write_gallery
+from landmark.tagging.review import Review
+from landmark.tagging.review_app import Secrets, review_app
+from tests.tagging.conftest import Tag, write_photos
+from tests.tagging.gallery_sample import photo_row, shown_rows, write_tags
+
+PORT = 4321
+KEYS = Secrets()
+BASE = f"http://127.0.0.1:{PORT}"
+HEADERS = {"X-Landmark-Token": KEYS.token}
+
+
+def client_of(review: Review, base: str = BASE) -> TestClient:
+    return TestClient(review_app(review, PORT, KEYS), base_url=base, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    photos = tmp_path / "photos"
+    rows = [
+        photo_row(photos / "a.png", 0, 1, "arch", 0.8),
+        photo_row(photos / "b.png", 1, 2, "bell", 0.7),
+        photo_row(photos / "c.png", 3, 3, "", 0.4),
+        photo_row(photos / "copy.png", 0, 1, "arch", 0.8),
+    ]
+    assert rows[0]["sha256"] == rows[3]["sha256"]
+    write_tags(tmp_path / "out", rows)
+    write_gallery(tmp_path / "out", None, progress=False)
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def sha256(out: Path) -> dict[str, str]:
+    return {Path(row["p"]).stem: row["s"] for row in shown_rows(out)}
+
+
+@pytest.fixture
+def client(out: Path) -> Iterator[TestClient]:
+    with client_of(Review(out)) as client:
+        client.headers.update(HEADERS)
+        yield client
+
+
+def say(client: TestClient, sha256: str, verdict: str, landmark: str = "") -> Any:
+    return client.post("/api/corrections", json={"sha256": sha256, "verdict": verdict, "landmark": landmark})
+
+
+def kept(out: Path) -> list[dict[str, Any]]:
+    file = out / "corrections.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_confirm_correct_reject_and_undo_are_kept_at_once(client: TestClient, out: Path, sha256: dict[str, str]) -> None:
+    assert say(client, sha256["a"], "confirm", "arch").json() == {
+        "correction": {"sha256": sha256["a"], "verdict": "confirm", "landmark": "arch"},
+        "undo": 1,
+    }
+    assert say(client, sha256["b"], "correct", "dome").json()["undo"] == 2
+    assert say(client, sha256["c"], "reject").json()["undo"] == 3
+    assert say(client, sha256["b"], "correct", "new_place").json()["undo"] == 4
+    lines = kept(out)
+    assert [(line["verdict"], line["landmark"], line["said"], line["model"]) for line in lines] == [
+        ("confirm", "arch", "arch", "landmark/3"),
+        ("correct", "dome", "bell", "landmark/3"),
+        ("reject", "", "", "landmark/3"),
+        ("correct", "new_place", "bell", "landmark/3"),
+    ]
+    assert lines[0]["photo"].endswith("/photos/a.png")
+    assert client.post("/api/undo").json() == {
+        "sha256": sha256["b"], "now": {"verdict": "correct", "landmark": "dome"}, "undo": 3,
+    }  # fmt: skip
+    assert client.post("/api/undo").json() == {"sha256": sha256["c"], "now": None, "undo": 2}
+    state = client.get("/api/state").json()
+    assert state["corrections"] == {
+        sha256["a"]: {"verdict": "confirm", "landmark": "arch"},
+        sha256["b"]: {"verdict": "correct", "landmark": "dome"},
+    }
+    assert {one["id"]: (one["name"], one["city"], one["country"]) for one in state["landmarks"]} == {
+        "arch": ("The Arch", "Rome", "Italy"), "bell": ("The Bell", "Paris", "France"), "dome": ("dome", "", ""),
+    }  # fmt: skip
+    assert Corrections(out / "corrections.jsonl").current[sha256["b"]].landmark == "dome"
+
+
+def test_undo_of_nothing_is_no_error(client: TestClient) -> None:
+    assert client.post("/api/undo").json() == {"sha256": "", "now": None, "undo": 0}
+
+
+def test_what_is_said_twice_is_kept_once(client: TestClient, out: Path, sha256: dict[str, str]) -> None:
+    assert [say(client, sha256["a"], "reject").status_code for _ in range(3)] == [200] * 3
+    assert len(kept(out)) == 1
+
+
+def test_confirm_without_a_landmark_means_what_the_page_shows(client: TestClient, sha256: dict[str, str]) -> None:
+    assert say(client, sha256["c"], "confirm").json()["correction"]["landmark"] == "arch"  # its best candidate
+    assert say(client, sha256["b"], "confirm").json()["correction"]["landmark"] == "bell"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"{", 422),
+        (b"[]", 422),
+        (b'{"verdict": "reject"}', 422),
+        (b'{"sha256": "../../etc/passwd", "verdict": "reject"}', 422),
+        (b'{"sha256": "%s", "verdict": "delete"}' % (b"a" * 64), 422),
+        (b'{"sha256": "%s", "verdict": "reject", "landmark": 3}' % (b"a" * 64), 422),
+        (b'{"sha256": "%s", "verdict": "reject", "more": 1}' % (b"a" * 64), 422),
+        (b'{"sha256": "%s", "verdict": "reject"}' % (b"a" * 64), 404),
+        (b"[" * 60_000, 400),
+        (b" " * 70_000, 413),
+    ],
+)
+def test_malformed_bodies_are_refused_in_a_line(client: TestClient, out: Path, body: bytes, status: int) -> None:
+    answer = client.post("/api/corrections", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, "\n" in answer.json()["detail"]) == (status, False)
+    assert kept(out) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "landmark"), [("correct", ""), ("correct", "../up"), ("correct", "a\nb"), ("reject", "arch"), ("confirm", "..")]
+)
+def test_landmarks_that_cannot_be_are_refused(
+    client: TestClient, out: Path, sha256: dict[str, str], verdict: str, landmark: str
+) -> None:
+    answer = say(client, sha256["a"], verdict, landmark)
+    assert (answer.status_code, kept(out)) == (400, [])
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_a_full_disk_is_said_and_nothing_is_taken_as_kept(
+    client: TestClient, out: Path, sha256: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        answer = say(client, sha256["a"], "reject")
+    assert answer.status_code == 500
+    assert "No space left on device" in answer.json()["detail"]
+    assert client.get("/api/state").json()["corrections"] == {}
+    assert say(client, sha256["a"], "reject").status_code == 200
+
+
+def test_a_folder_that_cannot_be_written_is_said(
+    client: TestClient, sha256: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def read_only(file: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, "Read-only file system", str(file))
+        return real(file, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", read_only)
+    answer = say(client, sha256["a"], "reject")
+    assert answer.status_code == 500
+    assert "corrections.jsonl" in answer.json()["detail"]
+    assert client.get("/api/state").json()["undo"] == 0
+
+
+def test_two_servers_see_each_other_s_corrections(out: Path, sha256: dict[str, str]) -> None:
+    with client_of(Review(out)) as one, client_of(Review(out)) as two:
+        for each in (one, two):
+            each.headers.update(HEADERS)
+        threads = [
+            threading.Thread(target=say, args=(client, sha256[photo], "correct", f"place_{n}"))
+            for n in range(10)
+            for client, photo in ((one, "a"), (two, "b"))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        states = [each.get("/api/state").json() for each in (one, two)]
+    assert states[0] == states[1]
+    assert (states[0]["undo"], len(kept(out))) == (20, 20)
+
+
+def test_tags_made_anew_are_seen(client: TestClient, out: Path, sha256: dict[str, str], tmp_path: Path) -> None:
+    new = photo_row(tmp_path / "photos" / "new.png", 2, 9, "dome", 0.9, model="landmark/4")
+    write_tags(out, [new])
+    write_gallery(out, None, progress=False)
+    assert say(client, new["sha256"], "confirm", "dome").status_code == 200
+    assert kept(out)[0]["model"] == "landmark/4"
+    assert say(client, sha256["b"], "confirm", "bell").status_code == 404
+
+
+# ---- who is refused
+
+
+@pytest.mark.parametrize("path", ["/api/state", "/api/why/" + "a" * 64, "/photo/" + "a" * 64, "/data/head.js", "/", "/x"])
+def test_nothing_is_told_to_who_has_neither_token_nor_cookie(out: Path, path: str) -> None:
+    with client_of(Review(out)) as stranger:
+        for answer in (stranger.get(path), stranger.get(path, headers={"X-Landmark-Token": "wrong"}),
+                       stranger.get(path, params={"token": "", "key": "wrong"})):  # fmt: skip
+            assert answer.status_code == 403
+            assert KEYS.token not in answer.text
+
+
+def test_the_cookie_alone_changes_nothing(out: Path, sha256: dict[str, str]) -> None:
+    with client_of(Review(out)) as client:
+        client.get("/", params={"key": KEYS.key})
+        assert client.get("/data/head.js").status_code == 200
+        assert say(client, sha256["a"], "reject").status_code == client.post("/api/undo").status_code == 403
+        # A token in an address ends up in logs: it opens pictures only.
+        assert client.post("/api/undo", params={"token": KEYS.token}).status_code == 403
+        assert client.get("/api/state", params={"token": KEYS.token}).status_code == 403
+    assert kept(out) == []
+
+
+def test_the_printed_key_becomes_a_cookie_and_leaves_the_address(out: Path) -> None:
+    with client_of(Review(out)) as client:
+        answer = client.get("/", params={"key": KEYS.key}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=lax" in cookie.lower()
+        assert KEYS.key not in cookie
+        page = client.get("/")
+        assert page.status_code == 200
+        assert KEYS.token in page.text
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", "[::1]:4321", "0.0.0.0:4321"]
+)
+def test_another_host_name_is_refused(out: Path, host: str) -> None:
+    with client_of(Review(out)) as client:
+        assert client.get("/api/state", headers={**HEADERS, "Host": host}).status_code == 403
+        assert client.get("/", params={"key": KEYS.key}, headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", f"https://127.0.0.1:{PORT}", "file://"]
+)
+def test_pages_of_other_origins_are_refused(client: TestClient, out: Path, sha256: dict[str, str], origin: str) -> None:
+    client.headers["Origin"] = origin
+    assert say(client, sha256["a"], "reject").status_code == 403
+    assert client.options("/api/corrections", headers={"Access-Control-Request-Method": "POST"}).status_code == 403
+    assert kept(out) == []
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_scripts_and_pictures_are_not_given_to_other_sites(client: TestClient, site: str) -> None:
+    assert client.get("/data/head.js", headers={"Sec-Fetch-Site": site}).status_code == 403
+
+
+def test_its_own_origin_by_either_name_is_answered(client: TestClient, sha256: dict[str, str]) -> None:
+    client.headers.update({"Origin": BASE, "Sec-Fetch-Site": "same-origin"})
+    assert say(client, sha256["a"], "reject").status_code == 200
+    local = {"Host": f"localhost:{PORT}", "Origin": f"http://localhost:{PORT}"}
+    assert client.get("/api/state", headers=local).status_code == 200
+
+
+def test_forms_are_no_json(client: TestClient, sha256: dict[str, str]) -> None:
+    body = json.dumps({"sha256": sha256["a"], "verdict": "reject", "landmark": ""})
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        assert client.post("/api/corrections", content=body, headers={"Content-Type": kind}).status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/api/state", "/data/head.js", "/nothing", "/"])
+def test_every_answer_has_its_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+# ---- files
+
+
+def test_the_gallery_is_served_and_nothing_else(client: TestClient, out: Path) -> None:
+    gallery = out / "gallery"
+    files = [file.relative_to(gallery).as_posix() for file in gallery.rglob("*") if file.is_file()]
+    assert len(files) >= 6
+    for name in files:
+        answer = client.get(f"/{name}")
+        if name != "index.html":  # the page itself is made for this server
+            assert (answer.status_code, answer.content) == (200, (gallery / name).read_bytes()), name
+    (gallery / "why").mkdir(exist_ok=True)
+    (gallery / "secret.txt").write_text("secret")
+    linked = gallery / "why" / f"{'b' * 64}.webp"
+    linked.symlink_to(out / "tags.parquet")
+    (gallery / "thumbs" / "cc").symlink_to(out, target_is_directory=True)
+    (out / f"{'c' * 64}.webp").write_bytes(b"secret")
+    os.mkfifo(gallery / "why" / f"{'d' * 64}.webp")
+    for path in ("secret.txt", "../tags.parquet", "..%2ftags.parquet", "%2e%2e/tags.parquet", "data/../../tags.parquet",
+                 "thumbs", "data/", f"why/{'b' * 64}.webp", f"thumbs/cc/{'c' * 64}.webp", f"why/{'d' * 64}.webp",
+                 "//etc/passwd", "data/head.js%00"):  # fmt: skip
+        assert client.get(f"/{path}").status_code == 404, path
+
+
+def test_previews_are_of_1600_pixels_upright_and_without_metadata(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Secret Camera"
+    rows = []
+    for number, name in enumerate(("a.jpg", "b.tiff", "c.heic")):
+        photo = tmp_path / name
+        image = Image.new("RGB", (2400, 1200), (200, 30 * number, 30))
+        image.save(photo, exif=exif) if number == 0 else image.save(photo)
+        rows.append(
+            {**photo_row(tmp_path / f"{number}.png", 0, number, "arch"), "photo": str(photo), "width": 2400, "height": 1200}
+        )
+    rows[0] |= {"width": 1200, "height": 2400}
+    out = write_tags(tmp_path / "out", rows)
+    write_gallery(out, None, progress=False)
+    with client_of(Review(out)) as client:
+        for row, size in zip(rows, [(800, 1600), (1600, 800), (1600, 800)], strict=True):
+            answer = client.get(f"/photo/{row['sha256']}", params={"token": KEYS.token})
+            assert answer.headers["content-type"] == "image/webp"
+            assert b"Secret" not in answer.content
+            with Image.open(io.BytesIO(answer.content)) as image:
+                assert (image.size, dict(image.getexif())) == (size, {})
+
+
+def test_of_copies_the_one_that_is_there_is_shown(client: TestClient, out: Path, sha256: dict[str, str]) -> None:
+    photos = out.parent / "photos"
+    (photos / "a.png").unlink()
+    assert client.get(f"/photo/{sha256['copy']}").status_code == 200
+    (photos / "copy.png").unlink()
+    answer = client.get(f"/photo/{sha256['copy']}")
+    assert answer.status_code == 404
+    assert "No such file" in answer.json()["detail"]
+    assert client.get("/photo/" + "0" * 64).status_code == 404
+
+
+# ---- activation maps
+
+
+def test_activation_maps_are_drawn_when_asked_for(real: tuple[Recognizer, Path], tagged: Tag, tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 4)
+    tagged()
+    out, loaded = tmp_path / "out", []
+    write_gallery(out, None, progress=False)
+
+    def load() -> Recognizer:
+        loaded.append(1)
+        return real[0]
+
+    with client_of(Review(out, load)) as client:
+        client.headers.update(HEADERS)
+        row = next(row for row in shown_rows(out) if row["l"])
+        assert loaded == []
+        answers: list[Any] = [None] * 4
+        others = [row["l"], *(landmark for landmark, _ in row["o"])]
+
+        def ask(place: int) -> None:
+            answers[place] = client.get(f"/api/why/{row['s']}", params={"landmark": others[place % len(others)]})
+
+        threads = [threading.Thread(target=ask, args=(place,)) for place in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert loaded == [1]
+        with Image.open(io.BytesIO(answers[0].content)) as picture:
+            assert (picture.format, picture.size) == ("WEBP", (48, 48))
+        assert int(answers[0].headers["x-landmark-nearest"]) >= 0
+        unknown = client.get(f"/api/why/{row['s']}", params={"landmark": "</script>"})
+        assert (unknown.status_code, "does not know" in unknown.json()["detail"]) == (404, True)
+        # For none named: the one that it was given.
+        assert client.get(f"/api/why/{row['s']}").content == answers[0].content
+        assert client.get("/api/why/" + "0" * 64).status_code == 404
+
+
+def test_without_a_recognizer_there_are_no_maps(client: TestClient, sha256: dict[str, str]) -> None:
+    answer = client.get(f"/api/why/{sha256['a']}")
+    assert (answer.status_code, "--model" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_recognizer_that_cannot_be_loaded_is_named_and_the_rest_goes_on(out: Path, sha256: dict[str, str]) -> None:
+    def load() -> Recognizer:
+        return Recognizer.load(out / "nothing")
+
+    with client_of(Review(out, load)) as client:
+        client.headers.update(HEADERS)
+        answer = client.get(f"/api/why/{sha256['a']}")
+        assert answer.status_code == 500
+        assert "nothing" in answer.json()["detail"]
+        assert say(client, sha256["a"], "reject").status_code == 200
