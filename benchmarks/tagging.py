@@ -53,6 +53,8 @@ def _twelve(found: dict[str, Any]) -> list[str]:
         ("limit: 1 / (1/decode + 1/network)", "limit_per_second"),
         ("the whole job", "job_per_second"),
         ("**of the limit**", "of_limit"),
+        ("of the limit, without the job's start", "of_limit_after_start"),
+        ("that start (recognizer, network) [s]", "start_seconds"),
     )
     return [
         f"## 12-megapixel JPEGs: {found['photos']} files, {found['megabytes']} MB",
@@ -126,7 +128,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)} (none: both)")
     parser.add_argument("--photos", type=Path, help="folder of photos to make all from (else a generated world)")
-    parser.add_argument("--large", type=int, default=1000, help="twelve: files [count]")
+    parser.add_argument("--large", type=int, default=1500, help="twelve: files [count]")
     parser.add_argument("--distinct", type=int, default=300, help="twelve: pictures that differ [count]")
     parser.add_argument("--rounds", type=int, default=3, help="twelve: rounds, after one that doesn't count")
     parser.add_argument("--many", type=int, default=100_000, help="many: files [count]")

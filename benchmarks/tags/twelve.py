@@ -7,7 +7,7 @@ import os
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +35,8 @@ SERIAL = (
     ("write the tables", tables, "write_tables"),
 )
 """What one thread does between batches: seconds of the clock, all of it counted, though photos are read meanwhile."""
+START = (("load the recognizer", Recognizer, "load"), ("start the network", Embedder, "__init__"))
+"""Once a job, however many photos there are."""
 
 
 def measure(scratch: Path, source: Path | None, count: int, distinct: int, rounds: int, size: int, seed: int) -> dict[str, Any]:
@@ -82,11 +84,14 @@ def _rates(scratch: Path, files: list[Path], model: Path, rounds: int, size: int
         return batches * len(pixels)
 
     tagged = 0
+    started: list[float] = []
 
     def whole() -> int:
         nonlocal tagged
         shutil.rmtree(scratch / "out", ignore_errors=True)
-        result = job.tag(str(scratch / "photos"), model, scratch / "out", scratch / "home", progress=False)
+        with _clocks(START) as seconds:
+            result = job.tag(str(scratch / "photos"), model, scratch / "out", scratch / "home", progress=False)
+        started.append(sum(seconds.values()))
         assert result.read == len(files)
         assert not result.unreadable
         tagged = result.tagged
@@ -96,12 +101,19 @@ def _rates(scratch: Path, files: list[Path], model: Path, rounds: int, size: int
     found = compare(runs, 0.0, rounds)
     limits = [1 / (1 / d + 1 / n) for d, n in zip(found["decode"].wall, found["network"].wall, strict=True)]
     ratios = [rate / limit for rate, limit in zip(found["job"].wall, limits, strict=True)]
+    # The first job was of the round that doesn't count.
+    later = [
+        len(files) / (len(files) / rate - start) / limit
+        for rate, start, limit in zip(found["job"].wall, started[1:], limits, strict=True)
+    ]
     return {
         "engine": embedder.engine,
         "share_tagged": round(tagged / len(files), 4),
         **{f"{name}_per_second": spread(rates.wall) for name, rates in found.items()},
         "limit_per_second": spread(limits),
         "of_limit": spread(ratios),
+        "start_seconds": spread(started[1:]),
+        "of_limit_after_start": spread(later),
     }
 
 
@@ -135,7 +147,7 @@ def _overhead(scratch: Path, files: list[Path], model: Path) -> dict[str, Any]:
         hashlib.sha256(data).digest()
         hashing += time.thread_time() - begin
     shutil.rmtree(scratch / "out", ignore_errors=True)
-    with _clocks() as seconds:
+    with _clocks(SERIAL + START) as seconds:
         begin = time.perf_counter()
         job.tag(str(scratch / "photos"), model, scratch / "out", scratch / "home", progress=False)
         wall = time.perf_counter() - begin
@@ -148,6 +160,7 @@ def _overhead(scratch: Path, files: list[Path], model: Path) -> dict[str, Any]:
     again = time.perf_counter() - begin_again
     return {
         "seconds": round(wall, 2),
+        "start": {name: parts.pop(name) for name, _, _ in START},
         "parts": parts,
         "share": round(sum(part["share"] for part in parts.values()), 5),
         "nothing_to_do_seconds": round(again, 3),
@@ -155,10 +168,10 @@ def _overhead(scratch: Path, files: list[Path], model: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _clocks() -> Iterator[dict[str, float]]:
+def _clocks(parts: Sequence[tuple[str, Any, str]]) -> Iterator[dict[str, float]]:
     """Seconds by part; what is called within a part counts there only."""
-    seconds = {name: 0.0 for name, _, _ in SERIAL}
-    kept = [(owner, name, owner.__dict__[name]) for _, owner, name in SERIAL]
+    seconds = {name: 0.0 for name, _, _ in parts}
+    kept = [(owner, name, owner.__dict__[name]) for _, owner, name in parts]
     inside = False
 
     def clocked(label: str, function: Any) -> Any:
@@ -176,7 +189,7 @@ def _clocks() -> Iterator[dict[str, float]]:
         return run
 
     try:
-        for (label, owner, name), (_, _, old) in zip(SERIAL, kept, strict=True):
+        for (label, owner, name), (_, _, old) in zip(parts, kept, strict=True):
             if isinstance(old, classmethod):
                 setattr(owner, name, staticmethod(clocked(label, old.__get__(None, owner))))
             else:
