@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+HOLIDAY := .landmark/holiday
 
 export DO_NOT_TRACK := 1
 
@@ -20,6 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/landmark retrain configs/demo.yaml
+	test -d $(HOLIDAY) || $(BIN)/landmark world $(HOLIDAY) --holiday 240 --size 480
+	$(BIN)/landmark tag $(HOLIDAY) --model .landmark/runs/demo/recognizer --out $(HOLIDAY)-tags --xmp
+	@echo "Look at .landmark/runs/demo/report.html and at $(HOLIDAY)-tags/gallery/index.html;"
+	@echo "$(BIN)/landmark review $(HOLIDAY)-tags lets you confirm, correct and reject."
 
 test: setup
 	infra/tools.sh

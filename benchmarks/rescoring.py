@@ -179,7 +179,7 @@ def markdown(found: dict[str, Any]) -> str:
             f"| **all, as a process of its own** | **{found['process']:.1f}** |",
             f"| CPU time of that process, all threads | {found['cpu_seconds']:.1f} |",
             "",
-            f"Load average at the end {found['load']:.1f}: what is over {cpu['cores']} is other programs that take their share.",
+            f"Load average at the end {found['load']:.1f}: what is over {cpu['cores']} is other programs with their share.",
             f"Peak memory {found['peak_bytes'] / 1e9:.2f} GB; tags.parquet {found['parquet_bytes'] / 1e6:.0f} MB, tags.jsonl "
             f"{found['jsonl_bytes'] / 1e6:.0f} MB. A row at a time, as it was: {found['by_row']['seconds']:.1f} s for "
             f"{found['by_row']['photos']:,} photos, so {found['by_row_seconds']:.0f} s for scoring all and writing the lines, "

@@ -51,9 +51,11 @@ def _twelve(found: dict[str, Any]) -> list[str]:
         ("decoding alone", "decode_per_second"),
         ("the network alone", "network_per_second"),
         ("limit: 1 / (1/decode + 1/network)", "limit_per_second"),
-        ("the whole job", "job_per_second"),
+        ("the whole job: tables", "job_per_second"),
         ("**of the limit**", "of_limit"),
+        ("of the limit, by processor time, which other work disturbs less", "of_limit_cpu"),
         ("of the limit, without the job's start", "of_limit_after_start"),
+        ("the whole job: tables, albums, gallery", "everything_per_second"),
         ("that start (recognizer, network) [s]", "start_seconds"),
     )
     return [

@@ -21,6 +21,7 @@ from landmark.network.embedder import Embedder
 from landmark.photos.decode import decode, resize
 from landmark.recognition.recognizer import Recognizer
 from landmark.tagging import job, tables
+from landmark.tagging.output_config import OutputConfig
 from landmark.tagging.scoring import Scorer
 from landmark.tagging.shard import ShardFolder
 from landmark.tagging.source import Listing
@@ -33,8 +34,11 @@ SERIAL = (
     ("write shards", ShardFolder, "write"),
     ("commit (SQLite)", State, "replace"),
     ("write the tables", tables, "write_tables"),
+    ("albums, gallery, sidecars", job, "write_outputs"),
 )
 """What one thread does between batches: seconds of the clock, all of it counted, though photos are read meanwhile."""
+TABLES = OutputConfig(albums="none", gallery=False)
+"""Tables alone, to compare with decoding and the network; with albums and gallery it is told apart."""
 START = (("load the recognizer", Recognizer, "load"), ("start the network", Embedder, "__init__"))
 """Once a job, however many photos there are."""
 
@@ -86,21 +90,28 @@ def _rates(scratch: Path, files: list[Path], model: Path, rounds: int, size: int
     tagged = 0
     started: list[float] = []
 
-    def whole() -> int:
+    def whole(outputs: OutputConfig) -> int:
         nonlocal tagged
         shutil.rmtree(scratch / "out", ignore_errors=True)
         with _clocks(START) as seconds:
-            result = job.tag(str(scratch / "photos"), model, scratch / "out", scratch / "home", progress=False)
-        started.append(sum(seconds.values()))
+            result = job.tag(str(scratch / "photos"), model, scratch / "out", scratch / "home", outputs=outputs, progress=False)
+        if not outputs.gallery:
+            started.append(sum(seconds.values()))
         assert result.read == len(files)
         assert not result.unreadable
         tagged = result.tagged
         return result.read
 
-    runs: dict[str, Callable[[], int]] = {"decode": decoding, "network": embedding, "job": whole}
+    runs: dict[str, Callable[[], int]] = {
+        "decode": decoding,
+        "network": embedding,
+        "job": lambda: whole(TABLES),
+        "everything": lambda: whole(OutputConfig()),
+    }
     found = compare(runs, 0.0, rounds)
     limits = [1 / (1 / d + 1 / n) for d, n in zip(found["decode"].wall, found["network"].wall, strict=True)]
     ratios = [rate / limit for rate, limit in zip(found["job"].wall, limits, strict=True)]
+    limits_cpu = [1 / (1 / d + 1 / n) for d, n in zip(found["decode"].cpu, found["network"].cpu, strict=True)]
     # The first job was of the round that doesn't count.
     later = [
         len(files) / (len(files) / rate - start) / limit
@@ -112,6 +123,7 @@ def _rates(scratch: Path, files: list[Path], model: Path, rounds: int, size: int
         **{f"{name}_per_second": spread(rates.wall) for name, rates in found.items()},
         "limit_per_second": spread(limits),
         "of_limit": spread(ratios),
+        "of_limit_cpu": spread([rate / limit for rate, limit in zip(found["job"].cpu, limits_cpu, strict=True)]),
         "start_seconds": spread(started[1:]),
         "of_limit_after_start": spread(later),
     }

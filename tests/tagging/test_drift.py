@@ -55,6 +55,7 @@ class Photos:
             "similarity": self.similarity, "score": self.score, "confidence": [0.5] * count, "runners_up": [[]] * count,
             "taken_at": [None] * count, "lat": [None] * count, "lon": [None] * count, "added": [added] * count,
             "time": [added] * count, "model": ["landmark/1"] * count,
+            "width": [4] * count, "height": [3] * count, "decided_by": ["model"] * count,
         }  # fmt: skip
         return pa.table([pa.array(values[field.name], field.type) for field in TAGS], schema=TAGS)
 

@@ -371,5 +371,5 @@ def test_without_activation_maps_no_torch_is_imported(sample: tuple[Path, list[d
     code = (
         "import sys; from pathlib import Path; from landmark.tagging.gallery import write_gallery as w; p = Path(sys.argv[1])"
     )
-    code += "; w(p, p, None, progress=False); sys.exit('torch' in sys.modules)"
+    code += "; w(p, None, progress=False); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, str(sample[0])]).returncode == 0

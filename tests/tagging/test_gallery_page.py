@@ -144,6 +144,7 @@ def test_search_ignores_accents_and_finds_files(sample: Sample, visit: Any) -> N
 def test_map_by_keyboard(sample: Sample, visit: Any) -> None:  # noqa: F811
     page = visit(address(sample, "#view=map"))
     page.wait_for_selector(".dot")
+    page.locator(".places").first.locator("li").nth(5).wait_for()
     assert page.locator(".places").first.locator("li").count() == 6
     assert page.locator(".places").last.text_content() == "Old Mill5"  # its position isn't known
     whole = page.locator(".scale").text_content()

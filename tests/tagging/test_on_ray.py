@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -30,13 +29,6 @@ needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'landmark[ray]'"
 )
 PHOTOS, SHARD = 60, 5
-
-
-@contextlib.contextmanager
-def engine(patch: pytest.MonkeyPatch, name: type[work.Work]) -> Iterator[None]:
-    with patch.context() as inner:
-        inner.setattr(work, "Work", name)
-        yield
 
 
 def tables_of(out: Path) -> tuple[pa.Table, list[dict], bytes]:
@@ -101,16 +93,14 @@ def test_dying_workers_change_nothing(
 
     monkeypatch.setattr(on_ray, "read_block", read)
     monkeypatch.setattr(on_ray, "ShardMaker", Mortal)
-    with engine(monkeypatch, on_ray.RayWork):
-        result = tagged(shard=SHARD)
+    result = tagged(shard=SHARD, engine="ray")
     assert sorted(mark.name for mark in marks.iterdir()) == ["maker", "reader"]
     assert (result.photos, result.read) == (PHOTOS + 2, PHOTOS + 2 - 3 * SHARD)
     whole, mine = tables_of(tmp_path / "whole"), tables_of(tmp_path / "out")
     assert mine[0].equals(whole[0])
     assert mine[1:] == whole[1:]
     assert not list((tmp_path / "out" / job.STATE).glob("ray-*")), "what workers were told is gone"
-    with engine(monkeypatch, on_ray.RayWork):
-        assert not tagged(shard=SHARD).changed
+    assert not tagged(shard=SHARD, engine="ray").changed
     # Compared now, since a job removes at its start what dead workers of the one before have left.
     assert embeddings_of(tmp_path / "out") == embeddings_of(tmp_path / "whole")
     write_photo(tmp_path / "photos" / "0" / "new.png", 1, 5)
@@ -134,10 +124,10 @@ def test_a_photo_that_kills_every_worker(tmp_path: Path, tagged: Tag, monkeypatc
                 pass  # the block's own attempt says so
         return read_block(table, order)
 
-    with monkeypatch.context() as patch, engine(patch, on_ray.RayWork):
+    with monkeypatch.context() as patch:
         patch.setattr(on_ray, "read_block", read)
         with pytest.raises(LandmarkError, match=r"photos/0/000\.png to .*photos/0/006\.png: 4 workers died of these photos"):
-            tagged()
+            tagged(engine="ray")
     assert not (tmp_path / "out" / "tags.parquet").exists()
     assert tagged().read == 4, "the other shards are whole"
 
@@ -238,6 +228,6 @@ def work_rows(state: State) -> Iterator[ShardRow]:
 def test_without_ray_the_extra_is_named(tmp_path: Path, tagged: Tag, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photos(tmp_path / "photos", 2)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with engine(monkeypatch, on_ray.RayWork), pytest.raises(UsageError, match=r"pip install 'landmark\[ray\]'"):
-        tagged()
+    with pytest.raises(UsageError, match=r"pip install 'landmark\[ray\]'"):
+        tagged(engine="ray")
     assert tagged().photos == 2
