@@ -89,8 +89,9 @@ def write_gallery(
     *,
     near_misses: int = 500,
     limit: int = 20000,
-    why: int = 100,
+    why: int = 24,
     progress: bool = True,
+    loaded: Recognizer | None = None,
 ) -> GalleryResult:
     """Write the gallery of a tagged collection, or bring it up to date: pictures that are there are not made again.
 
@@ -101,6 +102,7 @@ def write_gallery(
         limit: most photos with a landmark that are shown; landmarks share it evenly [count].
         why: photos that get an activation map: the least sure tagged ones, then near misses [count].
         progress: say on stderr how far it is.
+        loaded: that recognizer, where it is in memory already.
 
     Raises:
         LandmarkError: no tags there, no space or no permission. The page that was there is whole,
@@ -124,7 +126,7 @@ def write_gallery(
             maps = [
                 Wanted(_map(gallery, row["sha256"]), by_sha256[row["sha256"]], data.subject(row)) for row in _unsure(rows, why)
             ]
-            explained = draw_missing(Why(lambda: _load(recognizer)), maps, digest, progress)
+            explained = draw_missing(Why(lambda: loaded or _load(recognizer)), maps, digest, progress)
         nearest = {}
         for row in rows:
             centroid = nearest_of(_map(gallery, row["sha256"]), data.subject(row), digest)

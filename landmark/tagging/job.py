@@ -166,14 +166,14 @@ class _Job:
         self, recognizer: Path, home: Path, device: str, workers: int, engine: Engine, remote: bool, progress: bool
     ) -> TagResult:
         todo, changed = self._count()
-        done = Done()
+        done, loaded = Done(), None
         if changed:
             from landmark.recognition.recognizer import Recognizer
 
-            kind = _engine(engine)
-            work = kind(Recognizer.load(recognizer), self.state, self.wanted, home / "embeddings", device, workers, remote)
-            with Bar(todo, progress) as bar:
-                done = work.run(blocks(self.state, self.listing, self.wanted), bar)
+            loaded = Recognizer.load(recognizer)
+            work = _engine(engine)(loaded, self.state, self.wanted, home / "embeddings", device, workers, remote)
+            with Bar(todo, progress) as bar, contextlib.closing(blocks(self.state, self.listing, self.wanted)) as todos:
+                done = work.run(todos, bar)
         landmarks, decisions, decided_by = self._decisions(recognizer)
         token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest, decided_by, self.settings.csv])
         same = self.state.fact("tables") == token + tables.stamp(self.out) and (self.out / tables.SUMMARY).is_file()
@@ -205,7 +205,7 @@ class _Job:
             }
             write_json(self.out / tables.SUMMARY, summary)
             self.state.set_fact("tables", token + tables.stamp(self.out))
-        outputs = write_outputs(self.state, self.out, recognizer, self.settings, token, progress)
+        outputs = write_outputs(self.state, self.out, recognizer, self.settings, token, progress, loaded)
         log.info(
             "%s: %d photos, %d tagged, %d unreadable; %d read, %d embedded, %d scored anew in %.1f s%s",
             *(shown(self.out), *counts.values(), done.read, done.embedded, done.rescored, seconds),

@@ -33,9 +33,11 @@ class OutputConfig(Settings):
     gallery: bool = Field(True, description="write gallery/index.html")
     shown: int = Field(20_000, ge=1, description="most tagged photos that the gallery shows [count]")
     near_misses: int = Field(
-        500, ge=0, description="most photos without a landmark that the gallery shows; at most 5 % of all, but 50 [count]"
+        500, ge=0, description="most photos without a landmark that the gallery shows; at most 1 % of all, or 50 [count]"
     )
-    why: int = Field(24, ge=0, description="photos whose activation map the gallery shows, the least sure first [count]")
+    why: int = Field(
+        24, ge=0, description="photos whose activation map is drawn, the least sure first; at most 1 % of all, or 4 [count]"
+    )
     xmp: Xmp = Field(
         "keep", description="write: XMP sidecars beside the photos; withdraw: take all of ours back; keep: leave them alone"
     )

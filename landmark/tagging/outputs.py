@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landmark.storage import is_s3
 from landmark.tagging.output_config import OutputConfig
 from landmark.tagging.state import State
+
+if TYPE_CHECKING:
+    from landmark.recognition.recognizer import Recognizer
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +20,13 @@ GALLERY_PAGE = Path("gallery", "index.html")
 
 
 def write_outputs(
-    state: State, out: Path, recognizer: Path, settings: OutputConfig, token: str, progress: bool
+    state: State,
+    out: Path,
+    recognizer: Path,
+    settings: OutputConfig,
+    token: str,
+    progress: bool,
+    loaded: Recognizer | None = None,
 ) -> dict[str, Any]:
     """Bring albums, gallery and sidecars in line with the tables.
 
@@ -28,6 +37,7 @@ def write_outputs(
         settings: which are wanted.
         token: stands for the tables.
         progress: say on stderr how far it is.
+        loaded: that recognizer, where it is in memory already.
 
     Returns:
         What was done, by output; nothing of those that are as they were.
@@ -38,18 +48,20 @@ def write_outputs(
     source = state.fact("source")
     kind = "lists" if settings.albums == "links" and is_s3(source) else settings.albums
     totals = state.totals()
-    near = min(settings.near_misses, max(50, totals["photos"] // 20))
+    # So that a page is no more work than the tags that it shows.
+    near = min(settings.near_misses, max(50, totals["photos"] // 100))
+    why = min(settings.why, max(4, totals["photos"] // 100))
     done: dict[str, Any] = {}
     if _due(state, "albums", wanted := json.dumps([token, kind])) or (kind != "none" and not (out / "albums").is_dir()):
         from landmark.tagging.albums import remove_albums, write_albums
 
         done["albums"] = (remove_albums(out) if kind == "none" else write_albums(out, kind, progress=progress)).to_json()
         state.set_fact("made albums", wanted)
-    wanted = json.dumps([token, settings.shown, near, settings.why])
+    wanted = json.dumps([token, settings.shown, near, why])
     if settings.gallery and (_due(state, "gallery", wanted) or not (out / GALLERY_PAGE).is_file()):
         from landmark.tagging.gallery import write_gallery
 
-        made = write_gallery(out, recognizer, near_misses=near, limit=settings.shown, why=settings.why, progress=progress)
+        made = write_gallery(out, recognizer, near_misses=near, limit=settings.shown, why=why, progress=progress, loaded=loaded)
         done["gallery"] = made.to_json()
         state.set_fact("made gallery", wanted)
     if settings.xmp != "keep" and _due(state, "xmp", wanted := json.dumps([token, settings.xmp])):

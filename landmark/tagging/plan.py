@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -57,7 +57,7 @@ class Block:
     work: Literal["keep", "score", "read"]
 
 
-def blocks(state: State, listing: Listing, wanted: Wanted) -> Iterator[Block]:
+def blocks(state: State, listing: Listing, wanted: Wanted) -> Generator[Block, None, None]:
     """All blocks in order. A shard's range goes from its first photo (the first shard's: from the start) to the next one's.
 
     The state may change behind a block that was given, but not before it.
@@ -73,15 +73,17 @@ def blocks(state: State, listing: Listing, wanted: Wanted) -> Iterator[Block]:
 
 
 def _of_range(state: State, photos: Iterator[Listed], shard: ShardRow | None, wanted: Wanted) -> Iterator[Block]:
-    old, empty = shard, True
+    old, empty, first = shard, True, True
     for listed, rest in cut(photos, wanted.size):
         empty = False
         content = content_of(listed)
         if old is not None and content == old.content:
-            yield Block(listed, content, old, None, _same(state, old, wanted))
+            # Behind photos that come before the shard's own, its row is not yet what it is to be: a new one is made.
+            yield Block(listed, content, old, None, _same(state, old, wanted) if first else "read")
             old = None  # it keeps its photos: the blocks after it are all new
         else:
             yield Block(listed, content, old, rest, "read")
+        first = False
     if empty and shard is not None:
         yield Block([], "", shard, None, "read")
 

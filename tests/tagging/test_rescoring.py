@@ -62,6 +62,21 @@ def test_tables_are_those_of_fresh_tagging_to_the_byte(tmp_path: Path, tagged: T
     assert tagged(model=real[1], label="landmark/1").tagged == first.tagged
 
 
+@pytest.mark.usefixtures("still")
+def test_photos_before_the_first_shard_and_another_recognizer_at_once(tmp_path: Path, tagged: Tag, real: Real) -> None:
+    write_photos(tmp_path / "photos", 12)
+    tagged(model=real[1])
+    for number in range(5):
+        write_photo(tmp_path / "photos" / "0" / f"!{number}.png", number % 4, number)
+    second = other(real, tmp_path / "second")
+    result = tagged(model=second, label="landmark/2")
+    assert (result.photos, result.embedded) == (17, 5)
+    tagged(out=tmp_path / "fresh", model=second, label="landmark/2")
+    for name in ("tags.jsonl", "unreadable.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    assert not tagged(model=second, label="landmark/2").changed
+
+
 def test_what_is_damaged_is_read_again(tmp_path: Path, tagged: Tag, real: Real) -> None:
     write_photos(tmp_path / "photos", 16)
     tagged()
