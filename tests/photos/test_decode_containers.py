@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from landmark.photos.decode import Photo, UnreadablePhoto, decode, resize
 from tests.photos.sample import picture
 from tests.photos.test_decode import UPRIGHT, corners, encoded, exif, four_corners, rgb_at_centre
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 needs_avif = pytest.mark.skipif(".avif" not in Image.registered_extensions(), reason="needs a Pillow with AVIF (11.3)")
 
 TIME = datetime(2019, 7, 14, 21, 30, 5)
@@ -64,6 +64,7 @@ def test_motion_photo_is_its_still() -> None:
 def test_motion_photo_in_a_box(format: str) -> None:
     """In HEIC and AVIF the video lies in a box of its own behind the others ("mpvd", Android's Motion Photo 1.0)."""
     tags = camera_tags()
+    tags[ExifTags.Base.Make] = "Phone"  # Pillow writes no EXIF into an AVIF that has nothing else at its top
     still = encoded(four_corners(), format, quality=95, exif=tags.tobytes() if format == "HEIF" else tags)
     is_the_photo(decode(still + struct.pack(">I4s", 8 + len(video()), b"mpvd") + video()))
 
@@ -113,7 +114,7 @@ def test_primary_of_ultra_hdr(xmp: bytes, tmp_path: Path) -> None:
         file = tmp_path / "x.jpg"
         file.write_bytes(data)
         taken = subprocess.run(["exiftool", "-b", "-MPImage2", file], check=True, capture_output=True).stdout
-        assert decode(taken).image.size == (30, 20)  # so there was one to be mistaken for the photo
+        assert Image.open(io.BytesIO(taken)).size == (30, 20)  # so there was one to be mistaken for the photo
 
 
 @pytest.mark.parametrize("primary", [0, 1, 2])
