@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -60,6 +60,10 @@ class TagParameters(FlowParameters):
     model: str = Field(CHAMPION, description="recognizer: models:/NAME@ALIAS, folder or s3://")
     home: str | None = Field(None, description="home folder; None: LANDMARK_HOME, else .landmark")
     hours: Hours = Field(48, description="longest time [hours]")
+    engine: Literal["local", "ray"] = Field("local", description="the worker's machine, or a Ray cluster (RAY_ADDRESS)")
+    device: str = Field("auto", description="auto, cpu or gpu")
+    workers: int = Field(0, ge=0, description="threads that read photos; 0: one a CPU, 16 for s3:// [count]")
+    shard: int = Field(512, ge=1, description="photos a shard: what a kill can cost [count]")
     outputs: OutputConfig = Field(
         default_factory=OutputConfig, description="albums, gallery, XMP sidecars, names, smallest confidence"
     )

@@ -95,7 +95,8 @@ def tag_photos(parameters: TagParameters, home: Path) -> dict[str, Any]:
     with said_plainly():
         uri, label = pinned(parameters.model, home)
         return run(
-            parameters.photos, uri, parameters.out, home, label=label, outputs=parameters.outputs, progress=False
+            parameters.photos, uri, parameters.out, home, shard=parameters.shard, label=label, device=parameters.device,
+            workers=parameters.workers, engine=parameters.engine, outputs=parameters.outputs, progress=False,
         ).to_json()  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import html
 import logging
 import os
 import shlex
+import signal
 import socket
 import tempfile
 import threading
@@ -25,7 +26,7 @@ from landmark.options import Debug, Home, use_home
 if TYPE_CHECKING:
     import uvicorn
 
-    from landmark.tagging.review import Review
+    from landmark.tagging.review import LastRun, Review
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +47,12 @@ def review(
     """Confirm, correct or reject tags on a page of this machine; each word is kept at once. Ctrl-C ends it."""
     set_up_logging(debug)
     use_home(home)
-    from landmark.tagging.review import Review, tagged_by
+    from landmark.tagging.review import Review, last_run
 
     if not (folder / "tags.parquet").is_file():
         raise UsageError(f"{shown(folder)}: no tags.parquet there; give a folder that `landmark tag` wrote")
-    recognizer, source = tagged_by(folder)
-    uri = model or recognizer
+    run = last_run(folder)
+    uri = model or run.recognizer
     bring_up_to_date(folder)
 
     def load() -> Any:
@@ -60,15 +61,43 @@ def review(
         return load_recognizer(uri)
 
     reviewed = Review(folder, load if uri else None)
-    with contextlib.suppress(KeyboardInterrupt), listening(port) as place:
-        serve(reviewed, place, open)
-    if reviewed.said:
-        source = source or "PHOTOS"
-        print(
-            f"kept in {shown(reviewed.corrections.file)}; this brings it into tags, albums and sidecars, in seconds:\n"
-            f"  landmark tag {shlex.quote(source)} --out {shlex.quote(shown(folder))}"
-            f"{f' --model {shlex.quote(uri)}' if uri else ''}"
-        )
+    try:
+        with contextlib.suppress(KeyboardInterrupt), listening(port) as place, ended_by_sigterm():
+            serve(reviewed, place, open)
+    finally:
+        if reviewed.said:
+            print(
+                f"kept in {shown(reviewed.corrections.file)}; this brings it into tags, albums and sidecars, in seconds:\n"
+                f"  {tag_command(folder, run, model)}",
+                flush=True,
+            )
+
+
+def tag_command(folder: Path, run: LastRun, model: str | None = None) -> str:
+    """The `landmark tag` that does what the last one did, for a shell.
+
+    Args:
+        folder: that it wrote.
+        run: what the folder says of it.
+        model: recognizer, where the folder doesn't say.
+    """
+    recognizer = run.recognizer or model
+    words = ["landmark", "tag", run.source or "PHOTOS", "--out", str(folder), *(["--model", recognizer] if recognizer else [])]
+    return " ".join(shlex.quote(shown(word)) for word in [*words, *run.options])
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does: uvicorn raises the signal once more when it has ended, which would kill the process."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def bring_up_to_date(folder: Path) -> None:

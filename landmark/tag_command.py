@@ -54,6 +54,8 @@ def tag(
 
         # Before the registry is asked, which takes seconds.
         check_source(photos)
+        if xmp and withdraw_xmp:
+            raise UsageError("--xmp and --withdraw-xmp: give one of them")
         outputs = _outputs(
             context,
             xmp="write" if xmp else "withdraw" if withdraw_xmp else "keep",
@@ -144,7 +146,11 @@ def drift_settings(overrides: list[str]) -> Any:
 def _print_tags(result: dict[str, Any]) -> None:
     names = ("photos", "tagged", "unreadable", "read", "embedded", "rescored", "model", "seconds")
     print_table(result["out"], ["", ""], [[name, str(result[name])] for name in names])
-    if not result["changed"]:
+    for output, counts in result["outputs"].items():
+        print(f"{output}: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts.items() if value))
+    if result["outputs"].get("xmp", {}).get("failed"):
+        print(f"sidecars that could not be written: {result['out']}/sidecars.csv")
+    if not result["changed"] and not result["outputs"]:
         print("nothing to do: no photo is new, changed or gone, and the model is the same")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
+from landmark.review_command import tag_command
+from landmark.tagging.review import last_run
 from tests.tagging.gallery_browser import browser, visit
 from tests.tagging.gallery_sample import photo_row, row, write_tags
 
@@ -75,7 +78,8 @@ def out(tmp_path: Path) -> Path:
     photos = tmp_path / "photos"
     rows = [photo_row(photos / f"{n}.png", n % 3, n, ["arch", "bell", "dome"][n % 3], 0.5 + n / 20) for n in range(6)]
     rows.append(photo_row(photos / "near.png", 3, 9, "", 0.4))
-    return write_tags(tmp_path / "out", rows, source=str(photos))
+    options = ["--xmp", "--min-confidence", "0.3", "--names", "my names.csv"]
+    return write_tags(tmp_path / "out", rows, source=str(photos), options=options)
 
 
 def kept(out: Path) -> list[dict[str, Any]]:
@@ -103,7 +107,41 @@ def test_a_killed_server_has_kept_what_was_said_and_ctrl_c_ends_it_cleanly(out: 
         assert client.post("/api/undo").json()["now"] is None
     status, text, errors = second.stop(signal.SIGINT)
     assert (status, errors) == (0, "")
-    assert f"landmark tag {out.parent / 'photos'} --out {out}" in text
+    assert f"  landmark tag {out.parent / 'photos'} --out {out} --xmp --min-confidence 0.3 --names 'my names.csv'\n" in text
+
+
+def test_sigterm_ends_it_cleanly_and_the_last_words_are_said(out: Path, start: Callable[..., Server]) -> None:
+    server = start()
+    with server.client() as client:
+        name = json.loads(client.get("/data/head.js").text[13:-3])["chunks"][0]["file"]
+        sha256 = re.findall(r'"s":"([0-9a-f]{64})"', client.get(f"/{name}").text)[0]
+        client.post("/api/corrections", json={"sha256": sha256, "verdict": "reject", "landmark": ""})
+    status, text, errors = server.stop(signal.SIGTERM)
+    assert (status, "Traceback" in errors) == (0, False)
+    assert str(out / "corrections.jsonl") in text
+    assert f"landmark tag {out.parent / 'photos'} --out {out} --xmp" in text
+
+
+@pytest.mark.parametrize(
+    ("summary", "words"),
+    [
+        ({"source": "/p", "recognizer": "models:/landmark/3"}, ["/p", "--out", "DIR", "--model", "models:/landmark/3"]),
+        ({"source": "/p", "options": ["--names", "it's; $(rm)"]},
+         ["/p", "--out", "DIR", "--model", "given", "--names", "it's; $(rm)"]),
+        ({"source": "/p", "recognizer": "m", "options": "--xmp"}, ["/p", "--out", "DIR", "--model", "m"]),
+        ({"source": "/p", "recognizer": "m", "options": ["--xmp", 3]}, ["/p", "--out", "DIR", "--model", "m"]),
+        ({"source": "/p\x1b[2J", "recognizer": "m", "options": ["a\nb"]},
+         ["/p\\x1b[2J", "--out", "DIR", "--model", "m", "a\\nb"]),
+        ([], ["PHOTOS", "--out", "DIR", "--model", "given"]),
+        (None, ["PHOTOS", "--out", "DIR", "--model", "given"]),
+    ],
+)  # fmt: skip
+def test_the_command_it_prints_repeats_the_last_run(tmp_path: Path, summary: Any, words: list[str]) -> None:
+    if summary is not None:
+        (tmp_path / "tagging.json").write_text(json.dumps(summary))
+    printed = tag_command(Path("DIR"), last_run(tmp_path), "given")
+    assert printed.isprintable()
+    assert shlex.split(printed) == ["landmark", "tag", *words]  # as a shell takes it apart
 
 
 def test_it_listens_on_the_loopback_alone(start: Callable[..., Server]) -> None:

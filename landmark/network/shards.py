@@ -53,7 +53,9 @@ class Shards:
         file = self.folder / f"shard-{hashlib.sha256(' '.join(keys).encode()).hexdigest()[:16]}.npy"
         with atomic_files(file, file.with_suffix(".json")) as (data, note):
             with data.open("wb") as stream:
-                np.lib.format.write_array(stream, rows, allow_pickle=False)
+                # Not write_array: where the disk is full, tofile raises an error that doesn't say so.
+                np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(rows))
+                stream.write(np.ascontiguousarray(rows).data)
             content = {"format": FORMAT, "dim": self.dim, "sha256": sha256_file(data), "keys": list(keys)}
             note.write_text(json.dumps(content), encoding="utf-8")
 

@@ -105,6 +105,9 @@ def add_said(
     stay, rejects = relabel(table, said)
     unknown = {sha256: word for sha256, word in said.items() if sha256 not in had}
     new, new_hashes, unread = read_said_photos(unknown, set(table["photo"]), progress)
+    # A program wrote into the file, and the same was said of it as it is now: what it was before is no loss.
+    now = {word.photo for sha256, word in said.items() if sha256 in had} | set(new["photo"])
+    unread = [(photo, why) for photo, why in unread if why != CHANGED or photo not in now]
     hashes = np.concatenate([hashes[stay.index.to_numpy()], new_hashes])
     group = near_groups(hashes, bits)
     held_out = np.append(stay["split"].to_numpy(object), np.full(len(new), "train", object))

@@ -1,8 +1,9 @@
 """What people said of photos: the tag is right, it is another landmark, it is none. A file of JSON lines, only ever appended.
 
 A line is `{"version": 1, "sha256", "photo", "verdict", "landmark", "said", "model", "time"}`, or it takes one back:
-`{"version": 1, "undo": <sha256>, "of": <time of what is taken back>, "time"}`. What a killed process wrote of a line is no
-line: the next writer ends it with the control character CAN, which no JSON has in it.
+`{"version": 1, "undo": <sha256>, "of": <time of what is taken back>, "time"}`. A line with `"carried": <sha256>` says again
+what was said of that file, before a program wrote into it: at the time of the first one. What a killed process wrote of a
+line is no line: the next writer ends it with the control character CAN, which no JSON has in it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -33,6 +35,15 @@ LONGEST = 1 << 20
 _CANCELLED = b"\x18"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """A correction, what held before it, and its place in the order in which they are said."""
+
+    correction: Correction
+    before: _Held | None
+    order: tuple[int, ...]
+
+
 class Corrections:
     """The corrections in one file. Safe with several threads and processes.
 
@@ -48,8 +59,8 @@ class Corrections:
         self.file = Path(file)
         self._name = shown(name or self.file)
         self._thread = threading.RLock()
-        self._current: dict[str, Correction] = {}
-        self._stack: list[tuple[Correction, Correction | None]] = []  # what still holds, and what held before it
+        self._held: dict[str, _Held] = {}  # what holds now, by sha256
+        self._stack: list[_Held] = []  # what can be taken back, as it stands in the file
         self._digest: str | None = None
         self._identity: tuple[int, int] | None = None
         self._read_to, self._number, self._open = 0, 0, False
@@ -60,7 +71,7 @@ class Corrections:
         """What holds now, by sha256, with what other processes have added."""
         with self._thread:
             self._catch_up()
-            return dict(self._current)
+            return {sha256: held.correction for sha256, held in self._held.items()}
 
     @property
     def undoable(self) -> int:
@@ -76,8 +87,8 @@ class Corrections:
             self._catch_up()
             if self._digest is None:
                 digest = hashlib.sha256()
-                for sha256 in sorted(self._current):
-                    digest.update(_line(self._current[sha256].fields()))
+                for sha256 in sorted(self._held):
+                    digest.update(_line(self._held[sha256].correction.fields()))
                 self._digest = digest.hexdigest()
             return self._digest
 
@@ -93,6 +104,31 @@ class Corrections:
             self._append(descriptor, made.fields())
         return made
 
+    def carry(self, moves: Iterable[tuple[Correction, str, str]]) -> int:
+        """Say again what was said of files that a program has written into, with the time at which it was said.
+
+        In the order in which corrections are taken back, it comes with the one that it repeats.
+
+        Args:
+            moves: what was said; sha256 of the file as it is now; its path or URI.
+
+        Returns:
+            Corrections added: of those that still hold, for files of which nothing is said yet.
+
+        Raises:
+            UsageError: a value that can't be (see `Correction`).
+            LandmarkError: it can't be written.
+        """
+        with self._writing() as descriptor:
+            rows = {}
+            for said, sha256, photo in moves:
+                held = self._held.get(said.sha256)
+                if sha256 not in self._held and held is not None and held.correction == said:
+                    rows[sha256] = {**replace(said, sha256=sha256, photo=photo).fields(), "carried": said.sha256}
+            if rows:
+                self._append(descriptor, *rows.values())
+        return len(rows)
+
     def undo(self) -> Correction | None:
         """Take back the last correction that still holds; what held before holds again.
 
@@ -105,7 +141,7 @@ class Corrections:
         with self._writing() as descriptor:
             if not self._stack:
                 return None
-            last = self._stack[-1][0]
+            last = max(self._stack, key=lambda held: held.order).correction
             row = {"version": VERSION, "undo": last.sha256, "of": last.time.isoformat(), "time": datetime.now(UTC).isoformat()}
             self._append(descriptor, row)
         return last
@@ -130,20 +166,20 @@ class Corrections:
                     f"{name}: cannot be written ({error.strerror or error}); free space or give permission, and say it again"
                 ) from error
 
-    def _append(self, descriptor: int, row: dict[str, Any]) -> None:
+    def _append(self, descriptor: int, *rows: dict[str, Any]) -> None:
         end = os.fstat(descriptor).st_size
         before = _CANCELLED + b"\n" if end > self._read_to else b"\n" if self._open else b""
-        line = _line(row)
-        if len(line) > LONGEST:
-            raise UsageError(f"correction: of {len(line)} bytes, over the limit of {LONGEST}; shorten the photo's path")
-        data = before + line
+        lines = [_line(row) for row in rows]
+        if (longest := max(map(len, lines))) > LONGEST:
+            raise UsageError(f"correction: of {longest} bytes, over the limit of {LONGEST}; shorten the photo's path")
+        data = before + b"".join(lines)
         while data:
             data = data[os.write(descriptor, data) :]
         os.fsync(descriptor)
         self._catch_up()
 
     def _forget(self) -> None:
-        self._current, self._stack, self._digest, self._identity = {}, [], None, None
+        self._held, self._stack, self._digest, self._identity = {}, [], None, None
         self._read_to, self._number, self._open = 0, 0, False
 
     def _catch_up(self) -> None:
@@ -188,27 +224,29 @@ class Corrections:
             if "undo" in row:
                 self._take_back(text(row, "undo"), datetime.fromisoformat(text(row, "of")))
             else:
-                self._hold(Correction.of(row))
+                self._hold(Correction.of(row), text(row, "carried") if "carried" in row else "")
         except (KeyError, TypeError, ValueError, UsageError) as error:
             what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error).removeprefix("correction: ")
             raise _damaged(where, shown(what)[:200]) from error
         self._digest = None
 
-    def _hold(self, correction: Correction) -> None:
-        self._stack.append((correction, self._current.get(correction.sha256)))
-        self._current[correction.sha256] = correction
+    def _hold(self, correction: Correction, carried: str) -> None:
+        original = self._held.get(carried)
+        order = (*(original.order if original is not None else ()), self._number)
+        held = _Held(correction, self._held.get(correction.sha256), order)
+        self._stack.append(held)
+        self._held[correction.sha256] = held
 
     def _take_back(self, sha256: str, time: datetime) -> None:
-        held = self._current.get(sha256)
+        held = self._held.get(sha256)
         # A person may have removed the line that this one takes back.
-        if held is None or held.time != time:
+        if held is None or held.correction.time != time:
             return
-        number = next(n for n in range(len(self._stack) - 1, -1, -1) if self._stack[n][0] is held)
-        _, before = self._stack.pop(number)
-        if before is None:
-            del self._current[sha256]
+        del self._stack[next(n for n in range(len(self._stack) - 1, -1, -1) if self._stack[n] is held)]
+        if held.before is None:
+            del self._held[sha256]
         else:
-            self._current[sha256] = before
+            self._held[sha256] = held.before
 
 
 def _line(row: dict[str, Any]) -> bytes:

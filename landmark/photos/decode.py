@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import math
+import os
 import stat
 import warnings
 from collections.abc import Iterator
@@ -104,6 +105,8 @@ def decode(source: str | Path | bytes | Image.Image | np.ndarray[Any, Any], min_
             return _from_image(_array_image(source), None, None)
         if isinstance(source, Image.Image):
             return _from_image(source, None, None)
+        if not isinstance(source, str | bytes | os.PathLike):
+            raise UnreadablePhoto(f"not a photo: {type(source).__name__}, expected a path, bytes, an image or an array")
         with open_photo(source) as (file, size):
             if is_raw(file):
                 return _from_raw(file.read(), min_side)

@@ -59,8 +59,9 @@ def own_thresholds(
 
     A further photo and those that it is compared with must be chosen by a rule that sees all of them alike: landmarks with at
     most `enough` photos are taken together, the further photo counted in; should these be too few for a threshold, the
-    landmarks with the next larger number of photos join them. So for each landmark a further photo is exchangeable with the
-    photos that set its threshold, and is above it with a probability of at most 1 - specificity.
+    landmarks with the next larger number of photos join them. So a further photo is exchangeable with the photos that set its
+    threshold, and is above it with a probability of at most 1 - specificity: over all photos, and over those of a landmark
+    with a threshold of its own; of a single landmark that shares the common one nothing is promised.
 
     Args:
         scores: of non-landmark photos [n].

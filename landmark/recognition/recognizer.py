@@ -150,7 +150,10 @@ class Recognizer:
         Raises:
             UsageError: one photo instead of several, or a batch of none.
         """
-        if isinstance(photos, str | bytes | Path | Image.Image | np.ndarray):
+        if isinstance(photos, pd.DataFrame | dict):
+            raise UsageError(f"recognize: expected photos, got a {type(photos).__name__}; give its column, e.g. table['photo']")
+        names = isinstance(photos, np.ndarray) and photos.ndim == 1 and photos.dtype.kind in "OU"
+        if isinstance(photos, str | bytes | Path | Image.Image | np.ndarray) and not names:
             raise UsageError(f"recognize: expected several photos, got one {type(photos).__name__}; put it in a list")
         if batch < 1:
             raise UsageError(f"recognize_batches: batch {batch} must be at least 1")
@@ -270,17 +273,12 @@ class Recognizer:
 
     def _recognized(self, read: list[tuple[str, Any]]) -> pd.DataFrame:
         good = [row for row, (_, photo) in enumerate(read) if not isinstance(photo, str)]
-        table = pd.DataFrame(
-            {
-                "photo": [name for name, _ in read],
-                "landmark": "",
-                "name": "",
-                "confidence": 0.0,
-                "similarity": np.nan,
-                "candidates": [[] for _ in read],
-                "reason": [f"unreadable: {photo}" if isinstance(photo, str) else "" for _, photo in read],
-            }
-        ).astype({"landmark": object, "name": object, "reason": object, "photo": object})
+        reasons = [f"unreadable: {photo}" if isinstance(photo, str) else "" for _, photo in read]
+        texts = {"photo": [name for name, _ in read], "landmark": [""] * len(read), "name": [""] * len(read), "reason": reasons}
+        # Objects from the start: a file name need not be valid UTF-8.
+        columns: dict[str, Any] = {name: pd.Series(values, dtype=object) for name, values in texts.items()}
+        columns |= {"confidence": 0.0, "similarity": np.nan, "candidates": pd.Series([[] for _ in read], dtype=object)}
+        table = pd.DataFrame(columns, index=range(len(read)))[list(COLUMNS)]
         if not good or self._embedder is None:
             return table
         pixels, lat, lon = zip(*(read[row][1] for row in good), strict=True)

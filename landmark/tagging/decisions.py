@@ -64,7 +64,8 @@ class Decisions:
         """
         changed: dict[int, tuple[str, float, str, str]] = {}
         for change in self._context(tags) if self._context is not None else ():
-            changed[change.row] = (change.landmark, change.confidence, change.reason, "context")
+            if not change.landmark or change.confidence >= self._least:
+                changed[change.row] = (change.landmark, change.confidence, change.reason, "context")
         if self._least > 0:
             self._withhold(tags, changed)
         for row, correction in self._said(tags):
@@ -84,14 +85,11 @@ class Decisions:
     def _withhold(self, tags: pa.Table, changed: dict[int, tuple[str, float, str, str]]) -> None:
         """Take back what is not sure enough."""
         given = pc.and_(pc.not_equal(tags["landmark"], ""), pc.less(tags["confidence"], self._least))
-        rows = {*pc.indices_nonzero(_flat(given)).to_pylist(), *changed}
-        for row in sorted(rows):
-            landmark, confidence, reason, by = changed.get(
-                row, (tags["landmark"][row].as_py(), tags["confidence"][row].as_py(), tags["reason"][row].as_py(), "model")
-            )
-            if landmark and confidence < self._least:
+        for row in pc.indices_nonzero(_flat(given)).to_pylist():
+            if row not in changed:
+                confidence, reason = tags["confidence"][row].as_py(), tags["reason"][row].as_py()
                 reason = f"confidence {confidence:.3f} is below the smallest asked for, {self._least:g}; {reason}"
-                changed[row] = ("", confidence, reason, by)
+                changed[row] = ("", confidence, reason, "model")
 
     def _said(self, tags: pa.Table) -> Iterable[tuple[int, Correction]]:
         if not len(self._corrected):

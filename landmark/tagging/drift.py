@@ -155,8 +155,8 @@ def check(folder: str | Path, reference: str | Path | None = None, config: Drift
 
 def _against_other(place: Path, other: Path, blank: DriftReport, config: DriftConfig) -> DriftReport:
     there = _summary(other)
-    before, _ = read_profile(other / tables.PARQUET)
-    now, _ = read_profile(place / tables.PARQUET)
+    before, _ = _profile(other)
+    now, _ = _profile(place)
     blank = replace(blank, against=shown(other), reference_photos=before.photos, photos=now.photos)
     few = min(before.photos, now.photos)
     if there["digest"] != blank.digest:
@@ -175,7 +175,7 @@ def _against_itself(place: Path, blank: DriftReport, config: DriftConfig) -> Dri
     kept = _Kept.load(file)
     if kept is None or kept.digest != blank.digest:
         return _new_reference(place, file, blank, config, again=kept is not None)
-    now, last = read_profile(place / tables.PARQUET, after=kept.until)
+    now, last = _profile(place, kept.until)
     blank = replace(blank, against="this collection at an earlier time", reference_photos=kept.reference.photos)
     if now.photos < config.minimum or last is None:
         if kept.report is not None:
@@ -192,7 +192,7 @@ def _against_itself(place: Path, blank: DriftReport, config: DriftConfig) -> Dri
 
 
 def _new_reference(place: Path, file: Path, blank: DriftReport, config: DriftConfig, again: bool) -> DriftReport:
-    profile, last = read_profile(place / tables.PARQUET)
+    profile, last = _profile(place)
     why = "the model is another one, and its scores can't be compared with the old one's: " if again else ""
     if profile.photos < config.minimum or last is None:
         note = f"{why}{profile.photos} photos, {config.minimum} are needed for a reference"
@@ -219,6 +219,11 @@ def _write(place: Path, report: DriftReport, reference: Profile, now: Profile) -
     write_json(place / REPORT, report.to_json())
     write_page(place / PAGE, report, reference, now)
     return report
+
+
+def _profile(place: Path, after: datetime | None = None) -> tuple[Profile, datetime | None]:
+    """What the model says of photos alone: what people, context or a smallest confidence change is no drift."""
+    return read_profile(place / tables.PARQUET, after, _summary(place).get("threshold"))
 
 
 def _summary(place: Path) -> dict[str, Any]:

@@ -120,11 +120,12 @@ def write_gallery(
         digest = sha256_file(recognizer / "recognizer.json") if recognizer is not None else str(summary.get("digest", ""))
         by_sha256 = _photos(rows)
         thumbs = {_thumb(gallery, sha256): photos for sha256, photos in by_sha256.items()}
-        there, made = make_thumbnails(thumbs, "thumbnails", progress)
+        there, made = make_thumbnails(thumbs, "thumbnails", progress, named_by_content=True)
         explained = 0
         if recognizer is not None and why:
             maps = [
-                Wanted(_map(gallery, row["sha256"]), by_sha256[row["sha256"]], data.subject(row)) for row in _unsure(rows, why)
+                Wanted(_map(gallery, row["sha256"]), row["sha256"], by_sha256[row["sha256"]], data.subject(row))
+                for row in _unsure(rows, why)
             ]
             explained = draw_missing(Why(lambda: loaded or _load(recognizer)), maps, digest, progress)
         nearest = {}

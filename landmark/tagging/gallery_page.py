@@ -11,7 +11,8 @@ from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = (
-    *("gallery_text", "land", "gallery_base", "gallery_data", "gallery_listing", "gallery_saver", "gallery_combobox"),
+    *("gallery_text", "land", "gallery_base", "gallery_data", "gallery_listing", "gallery_keeper"),
+    *("gallery_saver", "gallery_save_line", "gallery_combobox"),
     *("gallery_albums", "gallery_grid", "gallery_map", "gallery_stage", "gallery_photo", "gallery_review", "gallery_filters"),
     *("gallery_route", "gallery_parts", "gallery"),
 )

@@ -8,30 +8,22 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-
 from landmark.cache import locked
-from landmark.config import MetadataConfig
 from landmark.errors import LandmarkError, UsageError
 from landmark.names import shown
 from landmark.photos.corrections import FILE as CORRECTIONS
-from landmark.photos.corrections import Corrections
 from landmark.recognition import recognizer_file
-from landmark.recognition.calibration import Calibration
 from landmark.storage import is_s3, join, read_json, write_json
 from landmark.tagging import tables
-from landmark.tagging.context import Context, shard_tables
-from landmark.tagging.decisions import Decisions
-from landmark.tagging.landmarks import landmarks_of, with_new, write_landmarks
-from landmark.tagging.languages import environment_language, translated
+from landmark.tagging.deciding import deciding
+from landmark.tagging.landmarks import LANDMARKS, write_landmarks
+from landmark.tagging.languages import environment_language
 from landmark.tagging.output_config import OutputConfig
-from landmark.tagging.outputs import write_outputs
+from landmark.tagging.outputs import Outputs
 from landmark.tagging.plan import Done, Wanted, blocks, old_rows
 from landmark.tagging.progress import Bar
 from landmark.tagging.reading import now
@@ -128,25 +120,26 @@ def tag(
         StorageUnavailable: S3 can't be reached.
     """
     begin = time.monotonic()
-    folder = _check(photos, out, shard)
+    settings = outputs or OutputConfig()
+    folder = _check(photos, out, shard, settings)
     refuse = f"{shown(folder)}: another process is tagging into this folder; let it end, or give another --out"
-    with (
-        locked(folder / STATE / LOCK, refuse=refuse),
-        recognizer_file.folder_of(model) as recognizer,
-        State(folder / STATE) as state,
-        Listing(folder / STATE / "listing.sqlite") as listing,
-    ):
+    with contextlib.ExitStack() as stack:
+        recognizer = stack.enter_context(recognizer_file.folder_of(model))
         digest, fingerprint = _identity(recognizer)
+        _make(folder)
+        stack.enter_context(locked(folder / STATE / LOCK, refuse=refuse))
+        state = stack.enter_context(State(folder / STATE))
+        listing = stack.enter_context(Listing(folder / STATE / "listing.sqlite"))
         if state.fact("source", identity(photos)) != identity(photos):
-            raise UsageError(f"{shown(folder)}: holds the tags of {shown(state.fact('source'))}; give another --out")
+            there = f", and copy {CORRECTIONS} there: it holds what people said" if (folder / CORRECTIONS).exists() else ""
+            raise UsageError(f"{shown(folder)}: holds the tags of {shown(state.fact('source'))}; give another --out{there}")
         listing.fill(list_photos(photos, folder))
         if not listing.count:
-            raise LandmarkError(f"{shown(photos)}: no photos there; if that is so, delete {shown(folder)}")
+            raise LandmarkError(f"{shown(photos)}: no photos there; is a disk not mounted? What was tagged stays as it was")
         state.set_fact("source", identity(photos))
         state.sweep()
         tables.sweep(folder)
         wanted = Wanted(fingerprint, digest, shard)
-        settings = outputs or OutputConfig()
         job = _Job(state, listing, wanted, folder, label or digest[:12], settings, str(model), begin)
         return job.run(recognizer, Path(home), device, workers, engine, is_s3(photos), progress)
 
@@ -165,6 +158,7 @@ class _Job:
     def run(
         self, recognizer: Path, home: Path, device: str, workers: int, engine: Engine, remote: bool, progress: bool
     ) -> TagResult:
+        deciding(self.state, self.out, recognizer, self.settings, self.label)  # what is wrong with names is said early
         todo, changed = self._count()
         done, loaded = Done(), None
         if changed:
@@ -174,38 +168,26 @@ class _Job:
             work = _engine(engine)(loaded, self.state, self.wanted, home / "embeddings", device, workers, remote)
             with Bar(todo, progress) as bar, contextlib.closing(blocks(self.state, self.listing, self.wanted)) as todos:
                 done = work.run(todos, bar)
-        landmarks, decisions, decided_by = self._decisions(recognizer)
-        token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest, decided_by, self.settings.csv])
-        same = self.state.fact("tables") == token + tables.stamp(self.out) and (self.out / tables.SUMMARY).is_file()
+        made = deciding(self.state, self.out, recognizer, self.settings, self.label)
+        token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest, made.digest, self.settings.csv])
+        more = [LANDMARKS, *([tables.CSV] if self.settings.csv else [])]
+        same = self.state.fact("tables") == token + tables.stamp(self.out, *more) and (self.out / tables.SUMMARY).is_file()
         if not same:
-            write_landmarks(landmarks, self.out)
-            with decisions() as decide:
-                tagged = tables.write_tables(self.state, self.out, decide.final, self.settings.csv)
+            write_landmarks(made.landmarks, self.out)
+            with made.decisions() as decisions:
+                tagged = tables.write_tables(self.state, self.out, decisions.final, self.settings.csv)
             self.state.set_fact("tagged", str(tagged))
         totals = self.state.totals()
         counts = {"photos": totals["photos"], "tagged": int(self.state.fact("tagged")), "unreadable": totals["unreadable"]}
         seconds = self._seconds()
         rate = round(done.read / max(seconds, 1e-9), 2)
+        asked = json.dumps([self.model, self.settings.options()])
+        if not same or self.state.fact("asked") != asked:
+            self._write_summary(recognizer, counts, done, seconds, rate)
+            self.state.set_fact("asked", asked)
         if not same:
-            summary = {
-                **counts,
-                "read": done.read,
-                "embedded": done.embedded,
-                "rescored": done.rescored,
-                "model": self.label,
-                "digest": self.wanted.digest,
-                "fingerprint": self.wanted.fingerprint,
-                "recognizer": self.model,
-                "language": environment_language(os.environ) if self.settings.language == "auto" else self.settings.language,
-                "source": shown(self.state.fact("source")),
-                "version": VERSION,
-                "seconds": seconds,
-                "rate": rate,
-                "time": now().isoformat(timespec="seconds"),
-            }
-            write_json(self.out / tables.SUMMARY, summary)
-            self.state.set_fact("tables", token + tables.stamp(self.out))
-        outputs = write_outputs(self.state, self.out, recognizer, self.settings, token, progress, loaded)
+            self.state.set_fact("tables", token + tables.stamp(self.out, *more))
+        outputs = Outputs(self.state, self.out, recognizer, self.settings, token, progress, loaded).make()
         log.info(
             "%s: %d photos, %d tagged, %d unreadable; %d read, %d embedded, %d scored anew in %.1f s%s",
             *(shown(self.out), *counts.values(), done.read, done.embedded, done.rescored, seconds),
@@ -219,24 +201,26 @@ class _Job:
     def _seconds(self) -> float:
         return round(time.monotonic() - self.begin, 3)
 
-    def _decisions(self, recognizer: Path) -> tuple[pd.DataFrame, Callable[[], AbstractContextManager[Decisions]], str]:
-        """The landmarks by their names, how rows are decided, and a digest of all that this depends on."""
-        corrections = Corrections(self.out / CORRECTIONS)
-        named = {correction.landmark for correction in corrections.current.values()}
-        settings = self.settings
-        overrides = None if settings.names is None else Path(settings.names)
-        landmarks = translated(with_new(landmarks_of(recognizer), named), settings.language, overrides)
-
-        @contextlib.contextmanager
-        def decisions() -> Iterator[Decisions]:
-            calibration = Calibration.from_json(read_json(recognizer / "calibration.json"))
-            veto = MetadataConfig.model_validate(read_json(recognizer / recognizer_file.MANIFEST)["metadata"]).gps_veto_km
-            file = self.out / STATE / "context.sqlite"
-            with Context(shard_tables(self.state), calibration, landmarks, veto, settings.context, file) as context:
-                yield Decisions(landmarks, corrections.current, self.label, settings.min_confidence, context.changes)
-
-        parts = [landmarks.to_json(), corrections.digest, settings.min_confidence, settings.context.model_dump_json()]
-        return landmarks, decisions, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    def _write_summary(self, recognizer: Path, counts: dict[str, int], done: Done, seconds: float, rate: float) -> None:
+        language = self.settings.language
+        calibration = read_json(recognizer / "calibration.json")
+        summary = {
+            **counts,
+            **asdict(done),
+            "model": self.label,
+            "digest": self.wanted.digest,
+            "fingerprint": self.wanted.fingerprint,
+            "threshold": calibration["threshold"],
+            "recognizer": self.model,
+            "options": self.settings.options(),
+            "language": environment_language(os.environ) if language == "auto" else language,
+            "source": shown(self.state.fact("source")),
+            "version": VERSION,
+            "seconds": seconds,
+            "rate": rate,
+            "time": now().isoformat(timespec="seconds"),
+        }
+        write_json(self.out / tables.SUMMARY, summary)
 
     def _count(self) -> tuple[int, bool]:
         """Photos to read or to score anew, and whether anything is to be done."""
@@ -263,7 +247,7 @@ def _engine(engine: Engine) -> type[Work]:
     return Work
 
 
-def _check(photos: str, out: str | Path, shard: int) -> Path:
+def _check(photos: str, out: str | Path, shard: int, settings: OutputConfig) -> Path:
     if shard < 1:
         raise UsageError(f"--shard {shard}: must be at least 1")
     check_source(photos)
@@ -272,11 +256,17 @@ def _check(photos: str, out: str | Path, shard: int) -> Path:
     folder = Path(join(out))
     if not is_s3(photos) and folder == Path(join(photos)):
         raise UsageError(f"--out {shown(folder)}: is the folder of the photos; give another one, it may lie in it")
+    target = f"{settings.copy_to or ''}".rstrip("/") + "/"
+    if is_s3(photos) and target.startswith(photos.rstrip("/") + "/"):
+        raise UsageError(f"--copy-to {shown(target)}: lies among the photos, and would be tagged; give another prefix")
+    return folder
+
+
+def _make(folder: Path) -> None:
     try:
         (folder / STATE).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {shown(folder)}: cannot be made ({error.strerror}); give another folder") from error
-    return folder
 
 
 def _identity(folder: Path) -> tuple[str, str]:

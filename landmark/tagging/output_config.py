@@ -44,3 +44,24 @@ class OutputConfig(Settings):
     copy_to: str | None = Field(
         None, description="s3:// prefix that gets a copy of tables, lists and gallery", pattern=r"^s3://[^/]+(/.*)?$"
     )
+
+    def options(self) -> list[str]:
+        """What asks `landmark tag` for the same on the command line.
+
+        >>> OutputConfig(xmp="write", min_confidence=0.9, gallery=False).options()
+        ['--min-confidence', '0.9', '--no-gallery', '--xmp']
+        """
+        blank, found = OutputConfig(), list[str]()
+        for name in type(self).model_fields:
+            value, option = getattr(self, name), "--" + name.replace("_", "-")
+            if value == getattr(blank, name):
+                continue
+            if name == "xmp":
+                found.append("--xmp" if value == "write" else "--withdraw-xmp")
+            elif name == "context":
+                found += [] if value.most > 0 else ["--no-context"]
+            elif isinstance(value, bool):
+                found.append(option if value else "--no-" + name)
+            else:
+                found += [option, str(value)]
+        return found

@@ -120,12 +120,13 @@ def _dense(cells: dict[str, int]) -> Counts:
     return counts
 
 
-def read_profile(file: Path, after: datetime | None = None) -> tuple[Profile, datetime | None]:
-    """The profile of a `tags.parquet`, read in pieces.
+def read_profile(file: Path, after: datetime | None = None, threshold: float | None = None) -> tuple[Profile, datetime | None]:
+    """The profile of a `tags.parquet`, read in pieces: what the model says of each photo alone.
 
     Args:
         file: the table.
         after: only photos that were added later.
+        threshold: the model's; None: landmarks count as they stand, whoever gave them.
 
     Returns:
         The profile, and when the last of these photos was added (None: there is none).
@@ -139,16 +140,31 @@ def read_profile(file: Path, after: datetime | None = None) -> tuple[Profile, da
             batch = batch.filter(pc.greater(batch["added"], pa.scalar(after, batch.schema.field("added").type)))
         if not len(batch):
             continue
-        profile.add(batch["landmark"].to_pylist(), batch["similarity"].to_numpy(), batch["score"].to_numpy())
+        score = batch["score"].to_numpy()
+        landmarks = batch["landmark"].to_pylist() if threshold is None else _alone(batch, score > threshold)
+        profile.add(landmarks, batch["similarity"].to_numpy(), score)
         newest = pc.max(batch["added"]).as_py()
         last = newest if last is None else max(last, newest)
     return profile, last
 
 
+def _alone(batch: pa.RecordBatch, given: NDArray[np.bool_]) -> list[str]:
+    """Landmarks [n] before context, people and a smallest confidence: what was taken away is the first runner-up."""
+    landmarks: list[str] = batch["landmark"].to_pylist()
+    others = np.array(batch["decided_by"].to_pylist(), object) != "model"
+    for row in np.flatnonzero(others | (given & (np.array(landmarks, object) == ""))).tolist():
+        runners = batch["runners_up"][row].as_py()
+        kept = landmarks[row] and batch["reason"][row].as_py().startswith("confirmed")
+        landmarks[row] = "" if not given[row] else landmarks[row] if kept or not runners else runners[0]["landmark"]
+    return landmarks
+
+
 def _batches(file: Path) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(file) as table:
-            yield from table.iter_batches(columns=["landmark", "similarity", "score", "added"])
+            yield from table.iter_batches(
+                columns=["landmark", "similarity", "score", "added", "decided_by", "runners_up", "reason"]
+            )
     except FileNotFoundError as error:
         raise LandmarkError(f"{shown(file)}: not there; give the --out folder of a finished `landmark tag`") from error
     except (OSError, pa.ArrowException) as error:

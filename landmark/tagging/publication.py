@@ -10,7 +10,15 @@ from landmark.storage import put_file
 
 LAST = ("gallery/data/head.js", "gallery/index.html", "tagging.json")
 """Sent after all that they stand for, so that a reader who begins with them finds the rest."""
-FIRST_LEVEL = ("tags.parquet", "tags.jsonl", "tags.csv", "unreadable.csv", "landmarks.parquet", "sidecars.csv")
+FIRST_LEVEL = (
+    "tags.parquet",
+    "tags.jsonl",
+    "tags.csv",
+    "unreadable.csv",
+    "landmarks.parquet",
+    "sidecars.csv",
+    "corrections.jsonl",
+)
 
 
 def copy_to(out: Path, target: str) -> int:

@@ -17,7 +17,7 @@ from landmark.errors import LandmarkError
 from landmark.names import check_landmark_id, shown
 from landmark.photos.corrections import FILE, Correction, Corrections
 from landmark.photos.decode import UnreadablePhoto
-from landmark.tagging.gallery import GALLERY, LANDMARKS_FILE, SHOWN_FILE, STATE
+from landmark.tagging.gallery import GALLERY, LANDMARKS_FILE, SHOWN_FILE, STATE, SUMMARY_FILE
 from landmark.tagging.gallery_data import label
 from landmark.tagging.thumbnails import photo_webp, webp
 from landmark.tagging.why import Why
@@ -72,13 +72,14 @@ class Review:
         self._refresh()
 
     def state(self) -> dict[str, Any]:
-        """All landmarks, what holds of corrections by sha256, and how many can be taken back."""
+        """All landmarks, those too that only a person named; what holds of corrections by sha256; how many can be undone."""
         with self._lock:
             self._refresh()
             landmarks = self._landmarks
         current = self.corrections.current
+        named = {correction.landmark for correction in current.values()} - {"", *(each["id"] for each in landmarks)}
         return {
-            "landmarks": landmarks,
+            "landmarks": sorted([*landmarks, *(_plain_landmark(landmark) for landmark in named)], key=_by_name),
             "corrections": {sha256: _plain(correction) for sha256, correction in current.items()},
             "undo": self.corrections.undoable,
         }
@@ -132,14 +133,14 @@ class Review:
         """A photo as WebP, its longest side 1600 pixels, without metadata.
 
         Raises:
-            NoSuchPhoto: none of this content is shown, or none can be read any more.
+            NoSuchPhoto: none of this content is shown, none can be read any more, or all have changed since.
             StorageUnavailable: S3 can't be reached.
         """
         shown_photo = self._photo(sha256)
         reasons = []
         for photo in shown_photo.photos:
             try:
-                return photo_webp(photo, PREVIEW, shown_photo.size)
+                return photo_webp(photo, PREVIEW, shown_photo.size, sha256)
             except UnreadablePhoto as error:
                 reasons.append(f"{shown(photo)}: {error}")
         raise NoSuchPhoto(reasons[0])
@@ -148,7 +149,7 @@ class Review:
         """The activation map of a photo for a landmark ("": the one it is compared with), as WebP, and the nearest centroid.
 
         Raises:
-            NoSuchPhoto: none of this content is shown, none can be read, or nothing can be drawn.
+            NoSuchPhoto: none of this content is shown, can be read or is as it was tagged, or no recognizer is known.
             UnknownLandmark: the recognizer does not know the landmark.
             LandmarkError: the recognizer can't be loaded.
         """
@@ -163,7 +164,7 @@ class Review:
         reasons = []
         for photo in shown_photo.photos:
             try:
-                image, nearest = self._why.draw(photo, landmark)
+                image, nearest = self._why.draw(photo, sha256, landmark)
             except UnreadablePhoto as error:
                 reasons.append(f"{shown(photo)}: {error}")
                 continue
@@ -201,13 +202,24 @@ class Review:
         return new and stamp is not None
 
 
-def tagged_by(out: Path) -> tuple[str, str]:
-    """The recognizer's URI and the collection that a folder's tags are of; "" where the folder doesn't say."""
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What a folder says of the `landmark tag` that wrote it: the recognizer's URI, the collection, further options."""
+
+    recognizer: str = ""
+    source: str = ""
+    options: tuple[str, ...] = ()
+
+
+def last_run(out: Path) -> LastRun:
+    """Read it from a folder; empty where the folder doesn't say."""
     try:
-        summary = json.loads((Path(out) / "tagging.json").read_bytes())
-        return str(summary.get("recognizer", "")), str(summary.get("source", ""))
+        summary = json.loads((Path(out) / SUMMARY_FILE).read_bytes())
+        options = summary.get("options", [])
+        good = isinstance(options, list) and all(isinstance(option, str) for option in options)
+        return LastRun(str(summary.get("recognizer", "")), str(summary.get("source", "")), tuple(options) if good else ())
     except (OSError, ValueError, AttributeError):
-        return "", ""
+        return LastRun()
 
 
 def _plain(correction: Correction) -> dict[str, str]:
@@ -236,16 +248,16 @@ def _shown_photos(file: Path) -> dict[str, ShownPhoto]:
 
 def _landmarks(file: Path) -> list[dict[str, str]]:
     columns = ["landmark", "name", "city", "country"]
-    rows = sorted(_table(file, columns).to_pylist(), key=lambda row: (row["name"].casefold(), row["landmark"]))
-    return [
-        {
-            "id": row["landmark"],
-            "name": label(row["name"] or row["landmark"]),
-            "city": label(row["city"]),
-            "country": label(row["country"]),
-        }
-        for row in rows
-    ]
+    rows = _table(file, columns).to_pylist()
+    return sorted((_plain_landmark(row["landmark"], row["name"], row["city"], row["country"]) for row in rows), key=_by_name)
+
+
+def _plain_landmark(landmark: str, name: str = "", city: str = "", country: str = "") -> dict[str, str]:
+    return {"id": landmark, "name": label(name or landmark), "city": label(city), "country": label(country)}
+
+
+def _by_name(landmark: dict[str, str]) -> tuple[str, str]:
+    return landmark["name"].casefold(), landmark["id"]
 
 
 def _table(file: Path, columns: list[str] | None = None) -> pa.Table:

@@ -1,12 +1,14 @@
 """The review server's web application: the gallery's files, previews, activation maps, and corrections as JSON.
 
 It is for one person in a browser of this machine. Whoever is to see anything must know the key that was printed, or have
-the cookie that it is changed into; whoever is to change anything must have read the token from the page. Pages of other
-sites reach neither: names other than the loopback's, other origins and requests from other sites are refused.
+the cookie that it is changed into; whoever is to change anything must have read the token from the page, which is sent in
+a header alone, as addresses end up in logs and histories. Pages of other sites reach neither: names other than the
+loopback's, other origins and requests from other sites are refused.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -26,6 +28,8 @@ from landmark.errors import LandmarkError, UsageError
 from landmark.tagging.gallery_page import content_security_policy, gallery_page
 from landmark.tagging.review import NoSuchPhoto, Review
 from landmark.tagging.why import UnknownLandmark
+
+log = logging.getLogger(__name__)
 
 TOKEN_HEADER = "X-Landmark-Token"
 SHA256 = "[0-9a-f]{64}"
@@ -77,20 +81,18 @@ def review_app(review: Review, port: int, keys: Secrets) -> FastAPI:
     cookie_name = f"landmark_review_{port}"  # browsers tell no port from another
 
     def refusal(request: Request) -> Response | None:
-        headers, path, given = request.headers, request.url.path, request.query_params
+        headers, path = request.headers, request.url.path
         if headers.get("host") not in hosts or (headers.get("origin") or f"http://{headers['host']}") not in {
             f"http://{host}" for host in hosts
         }:
             return _error(403, "only pages of this server, by its own address, are answered")
         if path != "/" and headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return _error(403, "only pages of this server are answered")
-        with_token = _same(headers.get(TOKEN_HEADER), keys.token) or (
-            request.method == "GET" and not path.startswith("/api/state") and _same(given.get("token"), keys.token)
-        )
-        if path.startswith("/api/"):
+        if path.startswith("/api/") and not path.startswith("/api/why/"):  # pictures can't send a header
+            with_token = _same(headers.get(TOKEN_HEADER), keys.token)
             return None if with_token else _error(403, "the token is not this server's; reload the page")
-        with_key = path == "/" and _same(given.get("key"), keys.key)
-        if with_token or with_key or _same(request.cookies.get(cookie_name), keys.cookie):
+        with_key = path == "/" and _same(request.query_params.get("key"), keys.key)
+        if with_key or _same(request.cookies.get(cookie_name), keys.cookie):
             return None
         return HTMLResponse(_NO_ENTRY, 403) if path == "/" else _error(403, "open the address that landmark review printed")
 
@@ -153,7 +155,10 @@ def review_app(review: Review, port: int, keys: Secrets) -> FastAPI:
     @app.exception_handler(LandmarkError)
     def failed(_: Request, error: LandmarkError) -> Response:
         missing = isinstance(error, NoSuchPhoto | UnknownLandmark)
-        return _error(404 if missing else 400 if isinstance(error, UsageError) else 500, str(error))
+        status = 404 if missing else 400 if isinstance(error, UsageError) else 500
+        if status == 500:  # of the machine, not of what was asked: whoever started the server can mend it
+            log.error("%s", " ".join(str(error).split()))
+        return _error(status, str(error))
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Request, error: RequestValidationError) -> Response:

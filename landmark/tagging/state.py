@@ -99,6 +99,12 @@ class State:
         row = self._base.execute(f"select {_COLUMNS} from shards{where} order by first limit 1", values).fetchone()
         return None if row is None else ShardRow(*row)
 
+    def holding(self, photo: bytes) -> ShardRow | None:
+        """The shard in whose range a photo is, whether it has it or not; None: there are no shards."""
+        query = f"select {_COLUMNS} from shards where first <= ? order by first desc limit 1"
+        row = self._base.execute(query, (photo,)).fetchone()
+        return self.after(None) if row is None else ShardRow(*row)
+
     def totals(self) -> dict[str, int]:
         """Shards, photos, unreadable and tagged ones."""
         names = ("shards", "photos", "unreadable", "tagged")

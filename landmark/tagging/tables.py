@@ -145,9 +145,9 @@ def sweep(out: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def stamp(out: Path) -> str:
-    """Sizes and times of the tables, by which one that was changed or removed is noticed."""
-    files = (out / name for name in (PARQUET, JSONL, UNREADABLE))
+def stamp(out: Path, *more: str) -> str:
+    """Sizes and times of the tables, and of other files in `out`, by which one that was changed or removed is noticed."""
+    files = (out / name for name in (PARQUET, JSONL, UNREADABLE, *more))
     return json.dumps(
         [[status.st_size, status.st_mtime_ns] for status in map(os.stat, itertools.takewhile(Path.is_file, files))]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import os
@@ -19,7 +20,7 @@ from rich.progress import track
 
 from landmark.errors import LandmarkError
 from landmark.names import shown
-from landmark.photos.decode import UnreadablePhoto, decode
+from landmark.photos.decode import Photo, UnreadablePhoto, decode, open_photo
 from landmark.storage import StorageUnavailable, is_s3
 
 log = logging.getLogger(__name__)
@@ -48,24 +49,52 @@ def webp(image: Image.Image, side: int = SIDE, exif: Image.Exif | None = None) -
     return file.getvalue()
 
 
-def photo_webp(photo: str, side: int = SIDE, size: tuple[int, int] | None = None) -> bytes:
+def photo_webp(photo: str, side: int = SIDE, size: tuple[int, int] | None = None, sha256: str | None = None) -> bytes:
     """A photo as a small picture.
 
     Args:
         photo: path or URI.
         side: longest side [pixels].
         size: the photo's width and height, if known: long ones are decoded no larger than need be.
+        sha256: of the file when it was tagged; None: whatever is there now is shown.
 
     Raises:
-        UnreadablePhoto: with the reason.
+        UnreadablePhoto: with the reason; also a file that has changed.
         StorageUnavailable: S3 can't be reached.
     """
     shorter = side if size is None or min(size) < 1 else ceil(side * min(size) / max(size))
-    return webp(decode(photo, min_side=shorter).image, side)
+    decoded = decode(photo, min_side=shorter) if sha256 is None else decode_tagged(photo, sha256, shorter)
+    return webp(decoded.image, side)
+
+
+def decode_tagged(photo: str, sha256: str, min_side: int | None = None) -> Photo:
+    """Read a photo if it is still the one that was tagged: a person must not be shown one picture and judge another.
+
+    Args:
+        photo: path or URI.
+        sha256: of the file when it was tagged, hex.
+        min_side: see `decode`.
+
+    Raises:
+        UnreadablePhoto: with the reason; also a file that has changed.
+        StorageUnavailable: S3 can't be reached.
+    """
+    try:
+        with open_photo(photo) as (file, size):
+            content = file.read(size)  # the bytes that are hashed are those that are decoded, whoever writes meanwhile
+    except OSError as error:
+        raise UnreadablePhoto(f"cannot be read ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UnreadablePhoto("changed since it was tagged; run `landmark tag` again")
+    return decode(content, min_side=min_side)
 
 
 def make_thumbnails(
-    files: Mapping[Path, Sequence[str]], what: str, progress: bool = True, workers: int | None = None
+    files: Mapping[Path, Sequence[str]],
+    what: str,
+    progress: bool = True,
+    workers: int | None = None,
+    named_by_content: bool = False,
 ) -> tuple[set[Path], int]:
     """Make those of the pictures that aren't there.
 
@@ -74,6 +103,7 @@ def make_thumbnails(
         what: what they are, for the progress.
         progress: say on stderr how far it is.
         workers: threads; None: one a CPU.
+        named_by_content: a picture's name is the sha256 of its photo's file; one that has changed since gets none.
 
     Returns:
         The pictures that are there now, and how many of them were made.
@@ -95,7 +125,7 @@ def make_thumbnails(
             if stop.is_set() or (is_s3(photo) and gone.is_set()):
                 continue
             try:
-                data = photo_webp(photo)
+                data = photo_webp(photo, sha256=file.stem if named_by_content else None)
             except StorageUnavailable as error:
                 gone.set()  # each further one would wait as long
                 log.warning("%s; pictures of photos there are left out", error)

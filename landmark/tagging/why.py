@@ -22,9 +22,9 @@ from rich.progress import track
 
 from landmark.errors import LandmarkError
 from landmark.names import shown
-from landmark.photos.decode import UnreadablePhoto, decode
+from landmark.photos.decode import UnreadablePhoto
 from landmark.storage import StorageUnavailable, is_s3
-from landmark.tagging.thumbnails import SIDE, put, webp
+from landmark.tagging.thumbnails import SIDE, decode_tagged, put, webp
 
 if TYPE_CHECKING:
     from landmark.recognition.recognizer import Recognizer
@@ -45,11 +45,13 @@ class Wanted:
 
     Attributes:
         file: the picture.
+        sha256: of the photo's file.
         photos: where the photo lies; the first that can be read is taken.
         landmark: id.
     """
 
     file: Path
+    sha256: str
     photos: Sequence[str]
     landmark: str
 
@@ -67,15 +69,20 @@ class Why:
         self._recognizer: Recognizer | None = None
         self._size = 0
 
-    def draw(self, photo: str, landmark: str) -> tuple[Image.Image, int]:
+    def draw(self, photo: str, sha256: str, landmark: str) -> tuple[Image.Image, int]:
         """Lay over a photo where its similarity to the landmark's nearest centroid comes from.
+
+        Args:
+            photo: path or URI.
+            sha256: of the file when it was tagged.
+            landmark: id.
 
         Returns:
             The picture, its longest side 320 pixels, and which centroid of the landmark is nearest, from 0.
 
         Raises:
             UnknownLandmark: the recognizer has no centroid of it.
-            UnreadablePhoto: with the reason.
+            UnreadablePhoto: with the reason; also a file that has changed.
             LandmarkError: the recognizer can't be loaded.
         """
         with self._lock:
@@ -90,7 +97,7 @@ class Why:
             own = np.flatnonzero(centroids.landmark == landmark)
             if not len(own):
                 raise UnknownLandmark(f"landmark '{shown(landmark)}': the recognizer does not know it; nothing to show")
-            picture = decode(photo, min_side=max(SIDE, self._size)).image
+            picture = decode_tagged(photo, sha256, max(SIDE, self._size)).image
             with _one_thread():
                 nearest = int(np.argmax(centroids.vectors[own] @ embed_picture(network, picture)))
                 image, heat = explain_picture(network, picture, centroids.vectors[own[nearest]], self._size)
@@ -121,7 +128,7 @@ def draw_missing(why: Why, wanted: Sequence[Wanted], digest: str, progress: bool
             if gone and is_s3(photo):
                 continue
             try:
-                image, nearest = why.draw(photo, each.landmark)
+                image, nearest = why.draw(photo, each.sha256, each.landmark)
             except StorageUnavailable as error:
                 gone = True
                 log.warning("%s; activation maps of photos there are left out", error)

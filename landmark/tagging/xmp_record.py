@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from lxml import etree
 
@@ -32,12 +33,13 @@ class Record:
         extension: of the photo's file name, for `a.xmp` may belong to `a.jpg` and `a.cr2`.
         landmark: its id.
         name: the landmark's own keyword, the last level.
-        confidence: when this was written.
+        confidence: when this was written; 0 where a person decided.
         model: when this was written.
         decided_by: "model", "context" or "person".
         entries: keywords that we added; one that was there before isn't ours.
         location: digest of the `LocationShown` that we added, "" for none.
         removed: of ours, what the user took out though the landmark stays: "property value", or "LocationShown".
+        said: when the person said it who decided; None: unknown, or nobody did.
     """
 
     extension: str
@@ -49,6 +51,20 @@ class Record:
     entries: tuple[Entry, ...]
     location: str
     removed: tuple[str, ...]
+    said: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Declined:
+    """A landmark that the user took out again.
+
+    Attributes:
+        by: who had given it, "model", "context" or "person".
+        time: before which that was; None: not noted.
+    """
+
+    by: str
+    time: datetime | None = None
 
 
 def read_records(packet: Packet) -> dict[str, Record]:
@@ -67,7 +83,7 @@ def read_records(packet: Packet) -> dict[str, Record]:
         record = Record(
             one("Extension"), one("LandmarkId"), one("Name"), confidence, one("Model"), one("DecidedBy"),
             tuple((name, value) for name, (field, _) in LISTS.items() for value in found.get(tag(field), [])),
-            one("LocationDigest"), tuple(found.get(tag("landmark:Removed"), [])),
+            one("LocationDigest"), tuple(found.get(tag("landmark:Removed"), [])), _time(one("Said")),
         )  # fmt: skip
         records[record.extension] = record
     return records
@@ -82,30 +98,49 @@ def write_records(packet: Packet, records: Mapping[str, Record]) -> None:
         add_field(item, "landmark:Extension", record.extension)
         add_field(item, "landmark:LandmarkId", record.landmark)
         add_field(item, "landmark:Name", record.name)
-        add_field(item, "landmark:Confidence", f"{record.confidence:.2f}")
+        # The model's figure may be another landmark's, and a person has none.
+        if record.decided_by != "person":
+            add_field(item, "landmark:Confidence", f"{record.confidence:.2f}")
         add_field(item, "landmark:Model", record.model)
         add_field(item, "landmark:DecidedBy", record.decided_by)
         for name, (field, _) in LISTS.items():
             add_field(item, field, *(value for at, value in record.entries if at == name), kind="Bag")
         add_field(item, "landmark:LocationDigest", record.location)
         add_field(item, "landmark:Removed", *record.removed, kind="Bag")
+        add_field(item, "landmark:Said", record.said.isoformat() if record.said else "")
 
 
-def read_declined(packet: Packet) -> dict[str, str]:
-    """Landmarks that the user took out again, and who had given them."""
-    found = (fields(item) for item in packet.array(DECLINED).items())
-    pairs = ((each.get(tag("landmark:LandmarkId")), each.get(tag("landmark:DecidedBy"))) for each in found)
-    return {landmark[0]: (by or ["model"])[0] for landmark, by in pairs if landmark}
+def read_declined(packet: Packet) -> dict[str, Declined]:
+    """Landmarks that the user took out again."""
+    declined: dict[str, Declined] = {}
+    for item in packet.array(DECLINED).items():
+        found = fields(item)
+        landmark, by, time = (
+            next(iter(found.get(tag(f"landmark:{name}"), [])), "") for name in ("LandmarkId", "DecidedBy", "Time")
+        )
+        if landmark:
+            declined[landmark] = Declined(by or "model", _time(time))
+    return declined
 
 
-def write_declined(packet: Packet, declined: Mapping[str, str]) -> None:
+def write_declined(packet: Packet, declined: Mapping[str, Declined]) -> None:
     """Put them in the place of those that are there."""
     packet.remove(DECLINED)
     array = packet.array(DECLINED)
-    for landmark, by in sorted(declined.items()):
+    for landmark, each in sorted(declined.items()):
         item = array.add()
         add_field(item, "landmark:LandmarkId", landmark)
-        add_field(item, "landmark:DecidedBy", by)
+        add_field(item, "landmark:DecidedBy", each.by)
+        add_field(item, "landmark:Time", each.time.isoformat() if each.time else "")
+
+
+def _time(text: str) -> datetime | None:
+    """A time that another program may have rewritten; without a zone it is UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def digest_of(item: etree._Element) -> str:

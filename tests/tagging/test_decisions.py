@@ -83,11 +83,13 @@ def test_a_persons_word_comes_last() -> None:
     corrections = said("a", "reject", "") | said("c", "correct", "dom")
     rows = Decisions(PLACES, corrections, "m", 0.9, lambda _: context).final(ROWS).to_pylist()
     assert [(row["landmark"], row["decided_by"], row["name"]) for row in rows] == [
-        ("", "person", ""), ("", "context", ""), ("dom", "person", "Dom")]  # fmt: skip
+        ("", "person", ""), ("", "model", ""), ("dom", "person", "Dom")]  # fmt: skip
     assert rows[0]["reason"] == "rejected by a person"
     assert [other["landmark"] for other in rows[0]["runners_up"]] == ["arch", "bell", "dom"]  # what was taken away stays to see
-    assert "below the smallest asked for, 0.9" in rows[1]["reason"]
-    assert rows[1]["confidence"] == 0.875
+    assert (rows[1]["reason"], rows[1]["confidence"]) == (
+        "score",
+        0.25,
+    )  # too little: as if it said nothing
     assert [(other["landmark"], other["name"], other["similarity"]) for other in rows[2]["runners_up"]] == [
         ("bell", "Glocke", 0.75)]  # fmt: skip
 
@@ -101,6 +103,8 @@ def test_a_runner_up_that_context_prefers_comes_with_its_own_similarity() -> Non
 def test_a_confirmed_photo_keeps_its_tag_though_it_is_not_sure_enough() -> None:
     rows = Decisions(PLACES, said("c", "confirm", "bell"), "m", 0.9).final(ROWS).to_pylist()
     assert [(row["landmark"], row["decided_by"]) for row in rows] == [("arch", "model"), ("", "model"), ("bell", "person")]
+    alone = Decisions(PLACES, {}, "m", 0.9).final(ROWS).to_pylist()[2]
+    assert (alone["landmark"], alone["reason"]) == ("", "confidence 0.750 is below the smallest asked for, 0.9; score")
 
 
 def test_runners_up_that_are_in_no_table_keep_the_models_names() -> None:

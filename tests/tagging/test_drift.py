@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from landmark.errors import LandmarkError
+from landmark.photos.corrections import Corrections
 from landmark.tagging import drift
 from landmark.tagging.comparison import advised, compare
+from landmark.tagging.context_config import ContextConfig
 from landmark.tagging.drift import DriftReport, check
 from landmark.tagging.drift_config import DriftConfig
 from landmark.tagging.drift_page import render_page
+from landmark.tagging.output_config import OutputConfig
 from landmark.tagging.profile import Profile, read_profile
 from landmark.tagging.schema import TAGS
+from tests.tagging.conftest import Tag, write_photos
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = [f"l{n:02}" for n in range(20)]
@@ -237,3 +241,27 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "out" / "tags.parquet").write_bytes(b"PAR1")
     with pytest.raises(LandmarkError, match="not a table of tags"):
         check(tmp_path / "out")
+
+
+def test_what_people_context_and_a_smallest_confidence_change_is_no_drift(tmp_path: Path, tagged: Tag) -> None:
+    """The profile is that of the model alone, whatever the settings of the job."""
+    photos = write_photos(tmp_path / "photos", 24)
+    tagged(out=tmp_path / "alone", outputs=OutputConfig(context=ContextConfig(gps=False, neighbours=False, against=0)))
+    table = pq.read_table(tmp_path / "alone" / "tags.parquet").to_pylist()
+    (tmp_path / "out").mkdir()
+    corrections = Corrections(tmp_path / "out" / "corrections.jsonl")
+    given = [row for row in table if row["landmark"]]
+    none = [row for row in table if not row["landmark"]]
+    for row, verdict, landmark in (
+        (given[0], "reject", ""), (given[1], "correct", "elsewhere"), (given[2], "confirm", given[2]["landmark"]),
+        (none[0], "correct", "bell"),
+    ):  # fmt: skip
+        corrections.add(row["sha256"], row["photo"], verdict, landmark, row["landmark"], "m")
+    least = sorted(row["confidence"] for row in given)[len(given) // 2]
+    tagged(outputs=OutputConfig(min_confidence=least))
+    changed = pq.read_table(tmp_path / "out" / "tags.parquet").to_pylist()
+    assert sum(bool(row["landmark"]) for row in changed) < len(given)
+    threshold = json.loads((tmp_path / "out" / "tagging.json").read_text())["threshold"]
+    alone, now = (read_profile(tmp_path / name / "tags.parquet", None, threshold)[0].to_json() for name in ("alone", "out"))
+    assert alone == now
+    assert len(photos) == 24

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import signal
@@ -28,7 +29,7 @@ from landmark.tagging.gallery import GalleryResult, write_gallery
 from landmark.tagging.gallery_data import CHUNK, href, script
 from landmark.tagging.gallery_rows import choose, fetch, opened, shares
 from landmark.tagging.schema import TAGS
-from tests.tagging.conftest import Tag, write_photos
+from tests.tagging.conftest import Tag, write_photo, write_photos
 from tests.tagging.gallery_sample import called, photo_row, row, shown_rows, write_tags
 
 
@@ -91,9 +92,10 @@ def test_thumbnails_are_small_webp_without_metadata(tmp_path: Path) -> None:
     exif[0x0110] = "Secret Camera"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.new("RGB", (1600, 400), (200, 30, 30)).save(photo, exif=exif, icc_profile=profile)
-    out = write_tags(tmp_path / "out", [row(photo, "a" * 64, "arch")])
+    sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
+    out = write_tags(tmp_path / "out", [row(photo, sha256, "arch")])
     make(out)
-    thumb = out / "gallery" / "thumbs" / "aa" / f"{'a' * 64}.webp"
+    thumb = out / "gallery" / "thumbs" / sha256[:2] / f"{sha256}.webp"
     assert b"Secret" not in thumb.read_bytes()
     with Image.open(thumb) as image:
         assert (image.format, image.size, dict(image.getexif())) == ("WEBP", (320, 80), {})
@@ -131,6 +133,19 @@ def test_a_photo_that_went_away_or_is_damaged_has_no_thumbnail(sample: tuple[Pat
     assert (result.shown, result.without) == (7, 3)
     assert {Path(row["p"]).stem for row in shown_rows(out) if not row["m"]} == {"a", "b", "c"}
     assert [row["h"] for row in shown_rows(out) if row["p"].startswith("s3:")] == [""]
+
+
+def test_a_photo_that_changed_since_it_was_tagged_has_no_picture(
+    real: tuple[Recognizer, Path], sample: tuple[Path, list[dict[str, Any]]]
+) -> None:
+    out, rows = sample
+    known = str(real[0].centroids.landmark[0])
+    kept, changed = ({**each, "landmark": known} for each in rows[:2])
+    write_photo(Path(changed["photo"]), 2, 77)
+    write_tags(out, [kept, changed])
+    result = make(out, recognizer=real[1])
+    assert (result.without, result.explained) == (1, 1)
+    assert {row["s"]: (row["m"], row["e"]) for row in shown_rows(out)} == {kept["sha256"]: (1, 1), changed["sha256"]: (0, 0)}
 
 
 HOSTILE = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -20,8 +21,8 @@ from landmark.recognition.recognizer import Recognizer
 from landmark.tagging.gallery import write_gallery
 from landmark.tagging.review import Review
 from landmark.tagging.review_app import Secrets, review_app
-from tests.tagging.conftest import Tag, write_photos
-from tests.tagging.gallery_sample import photo_row, shown_rows, write_tags
+from tests.tagging.conftest import Tag, write_photo, write_photos
+from tests.tagging.gallery_sample import photo_row, row, shown_rows, write_tags
 
 PORT = 4321
 KEYS = Secrets()
@@ -53,11 +54,17 @@ def sha256(out: Path) -> dict[str, str]:
     return {Path(row["p"]).stem: row["s"] for row in shown_rows(out)}
 
 
+def opened(client: TestClient) -> TestClient:
+    """One that came by the printed address and read the token from the page."""
+    client.get("/", params={"key": KEYS.key})
+    client.headers.update(HEADERS)
+    return client
+
+
 @pytest.fixture
 def client(out: Path) -> Iterator[TestClient]:
     with client_of(Review(out)) as client:
-        client.headers.update(HEADERS)
-        yield client
+        yield opened(client)
 
 
 def say(client: TestClient, sha256: str, verdict: str, landmark: str = "") -> Any:
@@ -98,6 +105,24 @@ def test_confirm_correct_reject_and_undo_are_kept_at_once(client: TestClient, ou
         "arch": ("The Arch", "Rome", "Italy"), "bell": ("The Bell", "Paris", "France"), "dome": ("dome", "", ""),
     }  # fmt: skip
     assert Corrections(out / "corrections.jsonl").current[sha256["b"]].landmark == "dome"
+
+
+def test_landmarks_that_a_person_named_are_among_all_while_the_correction_holds(
+    client: TestClient, sha256: dict[str, str]
+) -> None:
+    def named() -> list[dict[str, str]]:
+        landmarks: list[dict[str, str]] = client.get("/api/state").json()["landmarks"]
+        return landmarks
+
+    assert [one["id"] for one in named()] == ["dome", "arch", "bell"]  # by name: dome, The Arch, The Bell
+    say(client, sha256["a"], "correct", "new_place")
+    say(client, sha256["b"], "correct", "new_place")
+    say(client, sha256["c"], "correct", "bell")
+    assert [one["id"] for one in named()] == ["dome", "new_place", "arch", "bell"]
+    assert named()[1] == {"id": "new_place", "name": "new_place", "city": "", "country": ""}
+    say(client, sha256["a"], "reject")
+    say(client, sha256["b"], "confirm", "bell")
+    assert [one["id"] for one in named()] == ["dome", "arch", "bell"]
 
 
 def test_undo_of_nothing_is_no_error(client: TestClient) -> None:
@@ -148,7 +173,11 @@ def test_landmarks_that_cannot_be_are_refused(
 
 
 def test_a_full_disk_is_said_and_nothing_is_taken_as_kept(
-    client: TestClient, out: Path, sha256: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    out: Path,
+    sha256: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def full(descriptor: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -158,6 +187,9 @@ def test_a_full_disk_is_said_and_nothing_is_taken_as_kept(
         answer = say(client, sha256["a"], "reject")
     assert answer.status_code == 500
     assert "No space left on device" in answer.json()["detail"]
+    assert caplog.messages == [answer.json()["detail"]]  # the terminal says it too
+    assert say(client, sha256["a"], "correct", "..").status_code == 400
+    assert len(caplog.messages) == 1  # what was asked wrongly is the page's business
     assert client.get("/api/state").json()["corrections"] == {}
     assert say(client, sha256["a"], "reject").status_code == 200
 
@@ -223,10 +255,28 @@ def test_the_cookie_alone_changes_nothing(out: Path, sha256: dict[str, str]) -> 
         client.get("/", params={"key": KEYS.key})
         assert client.get("/data/head.js").status_code == 200
         assert say(client, sha256["a"], "reject").status_code == client.post("/api/undo").status_code == 403
-        # A token in an address ends up in logs: it opens pictures only.
+        # Addresses end up in logs and histories: a token in one opens nothing.
         assert client.post("/api/undo", params={"token": KEYS.token}).status_code == 403
         assert client.get("/api/state", params={"token": KEYS.token}).status_code == 403
     assert kept(out) == []
+
+
+PICTURES = ("/photo/{0}", "/api/why/{0}", "/thumbs/{1}/{0}.webp", "/data/head.js")
+
+
+def test_pictures_and_data_are_opened_by_the_cookie_alone(real: tuple[Recognizer, Path], tmp_path: Path) -> None:
+    photo = photo_row(tmp_path / "a.png", 0, 1, str(real[0].centroids.landmark[0]))
+    out, content = write_tags(tmp_path / "out", [photo]), photo["sha256"]
+    write_gallery(out, None, progress=False)
+    with client_of(Review(out, lambda: real[0])) as client:
+        for picture in (path.format(content, content[:2]) for path in PICTURES):
+            assert client.get(picture, params={"token": KEYS.token}).status_code == 403, picture
+            assert client.get(picture, headers=HEADERS).status_code == 403, picture
+        client.get("/", params={"key": KEYS.key})
+        for picture in (path.format(content, content[:2]) for path in PICTURES):
+            assert client.get(picture).status_code == 200, picture
+            cross = client.get(picture, headers={"Sec-Fetch-Site": "same-site"})  # another port of this machine
+            assert cross.status_code == 403, picture
 
 
 def test_the_printed_key_becomes_a_cookie_and_leaves_the_address(out: Path) -> None:
@@ -326,15 +376,14 @@ def test_previews_are_of_1600_pixels_upright_and_without_metadata(tmp_path: Path
         photo = tmp_path / name
         image = Image.new("RGB", (2400, 1200), (200, 30 * number, 30))
         image.save(photo, exif=exif) if number == 0 else image.save(photo)
-        rows.append(
-            {**photo_row(tmp_path / f"{number}.png", 0, number, "arch"), "photo": str(photo), "width": 2400, "height": 1200}
-        )
+        rows.append(row(photo, hashlib.sha256(photo.read_bytes()).hexdigest(), "arch", width=2400, height=1200))
     rows[0] |= {"width": 1200, "height": 2400}
     out = write_tags(tmp_path / "out", rows)
     write_gallery(out, None, progress=False)
     with client_of(Review(out)) as client:
-        for row, size in zip(rows, [(800, 1600), (1600, 800), (1600, 800)], strict=True):
-            answer = client.get(f"/photo/{row['sha256']}", params={"token": KEYS.token})
+        opened(client)
+        for each, size in zip(rows, [(800, 1600), (1600, 800), (1600, 800)], strict=True):
+            answer = client.get(f"/photo/{each['sha256']}")
             assert answer.headers["content-type"] == "image/webp"
             assert b"Secret" not in answer.content
             with Image.open(io.BytesIO(answer.content)) as image:
@@ -352,6 +401,20 @@ def test_of_copies_the_one_that_is_there_is_shown(client: TestClient, out: Path,
     assert client.get("/photo/" + "0" * 64).status_code == 404
 
 
+def test_a_photo_that_changed_since_it_was_tagged_is_not_shown_for_it(
+    client: TestClient, out: Path, sha256: dict[str, str]
+) -> None:
+    photos = out.parent / "photos"
+    before = client.get(f"/photo/{sha256['a']}").content
+    write_photo(photos / "a.png", 2, 77)
+    # Its copy is still the one that was tagged.
+    assert client.get(f"/photo/{sha256['a']}").content == before
+    write_photo(photos / "copy.png", 2, 77)
+    answer = client.get(f"/photo/{sha256['a']}")
+    assert answer.status_code == 404
+    assert "a.png: changed since it was tagged; run `landmark tag` again" in answer.json()["detail"]
+
+
 # ---- activation maps
 
 
@@ -366,7 +429,7 @@ def test_activation_maps_are_drawn_when_asked_for(real: tuple[Recognizer, Path],
         return real[0]
 
     with client_of(Review(out, load)) as client:
-        client.headers.update(HEADERS)
+        opened(client)
         row = next(row for row in shown_rows(out) if row["l"])
         assert loaded == []
         answers: list[Any] = [None] * 4
@@ -390,6 +453,11 @@ def test_activation_maps_are_drawn_when_asked_for(real: tuple[Recognizer, Path],
         # For none named: the one that it was given.
         assert client.get(f"/api/why/{row['s']}").content == answers[0].content
         assert client.get("/api/why/" + "0" * 64).status_code == 404
+    # Of another picture at the same place nothing is drawn.
+    write_photo(Path(row["p"]), 3, 99)
+    with client_of(Review(out, load)) as client:
+        changed = opened(client).get(f"/api/why/{row['s']}")
+        assert (changed.status_code, "changed since it was tagged" in changed.json()["detail"]) == (404, True)
 
 
 def test_without_a_recognizer_there_are_no_maps(client: TestClient, sha256: dict[str, str]) -> None:
@@ -402,7 +470,7 @@ def test_a_recognizer_that_cannot_be_loaded_is_named_and_the_rest_goes_on(out: P
         return Recognizer.load(out / "nothing")
 
     with client_of(Review(out, load)) as client:
-        client.headers.update(HEADERS)
+        opened(client)
         answer = client.get(f"/api/why/{sha256['a']}")
         assert answer.status_code == 500
         assert "nothing" in answer.json()["detail"]

@@ -265,7 +265,7 @@ async function render() {
     if (moved) window.scrollTo(0, 0);
     ui.grid.show(listing, all ? TEXT.none : TEXT.empty, orderOf(route) === "place");
     ui.filters.histogram();
-    const counted = listing.length === all ? TEXT.count(all) : TEXT.countOf(listing.length, all);
+    const counted = countedOf(route, listing.length, all);
     ui.under.textContent =
       route.view === "near"
         ? TEXT.nearIntro(counted)
@@ -294,6 +294,7 @@ window.landmarkHead = (head) => {
     return;
   }
   gallery.begin(head);
+  keeper.begin(head);
   build();
   gallery.listeners.add(() => {
     if (ui.filters.box.isConnected) ui.filters.histogram();

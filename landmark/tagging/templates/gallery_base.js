@@ -65,20 +65,19 @@ function originalLink(text) {
 }
 
 const HEX = /^[0-9a-f]{64}$/;
-const tokenised = (path, more = "") => `${path}?token=${encodeURIComponent(REVIEW.token)}${more}`;
 const pathOf = {
   thumb: (row) => (row.m && HEX.test(row.s) ? `thumbs/${row.s.slice(0, 2)}/${row.s}.webp` : null),
-  photo: (row) => (!HEX.test(row.s) ? null : REVIEW ? tokenised(`/photo/${row.s}`) : originalLink(row.h)),
+  photo: (row) => (!HEX.test(row.s) ? null : REVIEW ? `/photo/${row.s}` : originalLink(row.h)),
   why: (row, landmark) =>
     !HEX.test(row.s)
       ? null
       : row.e
         ? `why/${row.s}.webp`
         : REVIEW && landmark
-          ? tokenised(`/api/why/${row.s}`, `&landmark=${encodeURIComponent(landmark)}`)
+          ? `/api/why/${row.s}?landmark=${encodeURIComponent(landmark)}`
           : null,
   medoid: (landmark, n) => {
-    const good = (path) => typeof path === "string" && /^medoids\/[0-9a-f]{40}-\d+\.webp$/.test(path);
+    const good = (path) => typeof path === "string" && /^medoids\/[0-9a-f]{40}\.webp$/.test(path);
     return landmark ? ((good(landmark.medoids[n]) ? landmark.medoids[n] : landmark.medoids.find(good)) ?? null) : null;
   },
 };

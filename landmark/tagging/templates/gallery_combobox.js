@@ -59,10 +59,9 @@ function combobox({ label, placeholder, suggest, choose, escaped, hideLabel = fa
         ),
       ),
     );
-    active = -1;
-    input.removeAttribute("aria-activedescendant");
     list.hidden = !options.length;
     input.setAttribute("aria-expanded", String(!!options.length));
+    mark(options.length && input.value.trim() ? 0 : -1); // what Enter takes is what is marked
     if (input.value.trim()) say(TEXT.found(options.length));
   };
   input.addEventListener("input", open);
@@ -74,13 +73,15 @@ function combobox({ label, placeholder, suggest, choose, escaped, hideLabel = fa
     if (!plainKey(event)) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      if (list.hidden) open();
+      const closed = list.hidden;
+      if (closed) open();
       const n = options.length;
-      if (n) mark(event.key === "ArrowDown" ? (active + 1) % n : (active - 1 + n + (active < 0 ? 1 : 0)) % n);
+      if (n && !(closed && active >= 0))
+        mark(event.key === "ArrowDown" ? (active + 1) % n : (active - 1 + n + (active < 0 ? 1 : 0)) % n);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const option = options[active] ?? (list.hidden ? suggest(input.value.trim())[0] : options[0]);
-      if (option && input.value.trim()) take(option);
+      if (!list.hidden && options[active]) take(options[active]);
+      else if (input.value.trim()) open();
     } else if (event.key === "Escape") {
       event.preventDefault();
       event.stopPropagation();
@@ -132,7 +133,8 @@ function idFrom(name) {
 
 function landmarkEntries() {
   const known = new Map();
-  for (const landmark of [...saver.landmarks, ...gallery.landmarks])
+  const said = [...saver.verdicts.values()].filter(({ landmark }) => landmark).map(({ landmark }) => ({ id: landmark }));
+  for (const landmark of [...said, ...saver.landmarks, ...gallery.landmarks])
     known.set(landmark.id, { ...known.get(landmark.id), ...landmark });
   return [...known.values()].map((landmark) => ({
     value: landmark.id,
@@ -141,6 +143,16 @@ function landmarkEntries() {
     folded: fold(`${landmark.name || landmark.id} ${landmark.city || ""} ${landmark.id}`),
     weight: landmark.photos || 0,
   }));
+}
+
+/** Landmarks that a text may mean, and last the new one that it may be the name of. */
+function landmarkChoices(text) {
+  const entries = landmarkEntries(),
+    found = ranked(entries, text, 50),
+    id = idFrom(text);
+  if (!id || found.some((entry) => entry.value === id)) return found;
+  const known = entries.find((entry) => entry.value === id);
+  return known ? [known, ...found] : [...found, { value: id, text: TEXT.newLandmark(id), note: "" }];
 }
 
 function searchBox() {

@@ -4,7 +4,8 @@ function filterBar({ change }) {
     timer = 0;
   const bars = el("svg:svg", { class: "bars", viewBox: "0 0 200 36", preserveAspectRatio: "none", "aria-hidden": "true" });
   const output = el("output", { for: "least", class: "value" });
-  const range = el("input", { id: "least", type: "range", min: 0, max: 100, step: 1 });
+  const range = el("input", { id: "least", type: "range", min: 0, max: 100, step: 1, "aria-describedby": "least-note" });
+  const note = el("p", { id: "least-note", class: "soft", hidden: true, text: TEXT.personPasses });
   range.addEventListener("input", () => {
     told();
     shade();
@@ -43,7 +44,7 @@ function filterBar({ change }) {
   const box = el(
     "form",
     { class: "filters", "aria-label": TEXT.filters, submit: (event) => event.preventDefault() },
-    el("div", { class: "field confidence" }, el("label", { for: "least", text: TEXT.confidence }), output, bars, range),
+    el("div", { class: "field confidence" }, el("label", { for: "least", text: TEXT.confidence }), output, bars, range, note),
     byField,
     sortField,
     REVIEW ? lookedField : null,
@@ -79,6 +80,7 @@ function filterBar({ change }) {
     show(next) {
       route = next;
       range.value = route.min || 0;
+      note.hidden = !route.min;
       by.value = route.by || "";
       for (const option of sort.options) {
         const off = option.value === "place" && route.view === "near";

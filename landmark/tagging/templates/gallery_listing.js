@@ -94,7 +94,7 @@ async function listingOf(route, going, progress) {
   const wanted = fold(route.q || "");
   const passes = (row) =>
     row &&
-    (!route.min || row.c * 100 >= route.min) &&
+    (!route.min || row.c * 100 >= route.min || looked(row)) &&
     (!route.by || row.d === route.by) &&
     (!wanted || fold(row.p).includes(wanted)) &&
     (!route.looked || looked(row) === (route.looked === "yes"));
@@ -109,6 +109,14 @@ async function listingOf(route, going, progress) {
   const by = ORDERS[order];
   rows.sort((a, b) => by(gallery.rows[a], gallery.rows[b]) || a - b);
   return new Listing(rows.length ? [{ start: 0, count: rows.length, landmark: null }] : [], rows);
+}
+
+/** How many photos a view has, in words; of near misses only the likeliest are in the gallery. */
+function countedOf(route, n, all) {
+  const total = gallery.head.near_total;
+  if (route.view === "near" && route.by !== "person" && total > all)
+    return n === all ? TEXT.countOf(all, total) : TEXT.nearCountOf(n, all, total);
+  return n === all ? TEXT.count(all) : TEXT.countOf(n, all);
 }
 
 /** Counts of confidence in 20 equal bins, from the head, else from rows that were read; null if neither has them. */

@@ -77,11 +77,7 @@ function bulkBar(grid) {
     escaped: () => {
       chooser.hidden = true;
     },
-    suggest: (text) => {
-      const id = idFrom(text),
-        found = ranked(landmarkEntries(), text, 50);
-      return id && !found.some((e) => e.value === id) ? [...found, { value: id, text: TEXT.newLandmark(id), note: "" }] : found;
-    },
+    suggest: landmarkChoices,
     choose: (option) => each("correct", option.value),
   });
   const chooser = el("div", { class: "chooser", hidden: true }, box.field);

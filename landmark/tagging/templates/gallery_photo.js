@@ -1,5 +1,14 @@
 // One photo: what it shows, how sure that is, and why.
-const levelOf = (p) => TEXT.levels.find(([least]) => p >= least)[1];
+/** In words; only of what is calibrated, and never against the tag. */
+const levelOf = (row) =>
+  row.d === "context" || row.d === "person"
+    ? ""
+    : ` ${(row.l ? TEXT.levelsTagged : TEXT.levels).find(([least]) => row.c >= least)[1]}${row.l ? "" : "."}`;
+
+function meaningOf(row, name) {
+  if (row.d === "person") return TEXT.byPerson;
+  return row.d === "context" ? TEXT.byContext(name, !!row.l) : TEXT.plain(row.c, name);
+}
 
 function fact(list, label, ...value) {
   list.append(el("dt", { text: label }), el("dd", {}, ...value));
@@ -29,9 +38,9 @@ function explanation(row, { pick }) {
     el(
       "div",
       { class: "sureness" },
-      el("p", {}, el("strong", { text: percent(row.c) }), ` ${levelOf(row.c)}${row.l ? "" : `. ${TEXT.notTagged}.`}`),
+      el("p", {}, el("strong", { text: percent(row.c) }), `${levelOf(row)}${row.l ? "" : ` ${TEXT.notTagged}.`}`),
       meter,
-      id ? el("p", { class: "soft" }, row.d === "person" ? TEXT.byPerson : named(TEXT.plain(row.c, clip(name, 60)))) : null,
+      id ? el("p", { class: "soft" }, named(meaningOf(row, clip(name, 60)))) : null,
     ),
   );
 
@@ -111,7 +120,8 @@ function explanation(row, { pick }) {
  */
 function photoPanel({ step, answered, initial }) {
   let i = -1,
-    generation = 0;
+    generation = 0,
+    drawn;
   const large = stage(initial);
   const side = el("div", { class: "side", tabindex: "0", role: "region", "aria-label": TEXT.why });
   const answers = REVIEW ? answerBar({ row: () => gallery.rows[i], answered: () => answered(i) }) : null;
@@ -121,12 +131,14 @@ function photoPanel({ step, answered, initial }) {
   const redraw = () => {
     const row = gallery.rows[i];
     if (row) {
+      drawn = saver.verdicts.get(row.s);
       fill(told, explanation(row, { pick: large.pick }));
       answers?.show(row);
     }
   };
   saver.listeners.add((sha) => {
-    if (i >= 0 && gallery.rows[i]?.s === sha) redraw();
+    const row = gallery.rows[i];
+    if (row && (row.s === sha || !sameVerdict(saver.verdicts.get(row.s), drawn))) redraw();
   });
   return {
     box: el("div", { class: "panel" }, large.box, side),

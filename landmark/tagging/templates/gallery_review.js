@@ -32,13 +32,7 @@ function answerBar({ row, answered }) {
   const box = combobox({
     label: TEXT.which,
     placeholder: "",
-    suggest: (text) => {
-      const found = ranked(landmarkEntries(), text, 50);
-      const id = idFrom(text);
-      return id && !found.some((entry) => entry.value === id)
-        ? [...found, { value: id, text: TEXT.newLandmark(id), note: "" }]
-        : found;
-    },
+    suggest: landmarkChoices,
     choose: (option) => {
       if (row() && option.value === gallery.about(row())) give("confirm", option.value);
       else give("correct", option.value);
@@ -101,6 +95,20 @@ function answerBar({ row, answered }) {
     },
   };
 }
+
+// A key held down is one answer.
+if (REVIEW)
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (!event.repeat || !plainKey(event)) return;
+      if (event.key === "Enter" || (["c", "x", "e", "u"].includes(event.key) && !typing(event.target))) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      }
+    },
+    true,
+  );
 
 function undoLast() {
   const sha = saver.undo();

@@ -28,6 +28,7 @@ const TEXT = {
   notShown: (n) => ` ${many(n, "photo is", "photos are")} not in this gallery.`,
   unreadable: (n) => ` ${many(n, "file", "files")} could not be read: see unreadable.csv.`,
   nearIntro: (counted) => `${counted} without a tag, each with the landmark that comes closest and how likely it is.`,
+  nearCountOf: (n, shown, all) => `${number.format(n)} of the ${number.format(shown)} likeliest of ${many(all, "photo", "photos")}`,
   references: "Reference photos",
   reference: (n, name) => `Reference photo ${n} of ${name}`,
   search: "Search",
@@ -37,7 +38,7 @@ const TEXT = {
   found: (n) => (n ? `${many(n, "suggestion", "suggestions")}, up and down to choose` : "Nothing found"),
   filters: "Filter and sort",
   confidence: "Confidence at least",
-  histogram: "How many photos have which confidence",
+  personPasses: "The model's confidence. Photos that a person decided are shown all the same.",
   by: "Decided by",
   byAll: "all",
   deciders: { model: "the photo alone", context: "photos around it", person: "a person" },
@@ -81,7 +82,17 @@ const TEXT = {
     [0.2, "Unlikely"],
     [0, "Very unlikely"],
   ],
-  plain: (p, name) => `Of 100 photos with this value, about ${Math.round(p * 100)} show ${name}.`,
+  levelsTagged: [
+    [0.97, "Almost certain"],
+    [0.9, "Very likely"],
+    [0.7, "Likely"],
+    [0.5, "More likely than not"],
+    [0, "Uncertain"],
+  ],
+  plain: (p, name) =>
+    `If 2 % of all photos show a landmark, about ${Math.round(p * 100)} of 100 photos with this value show ${name}.`,
+  byContext: (name, tagged) =>
+    `Photos around it or its position ${tagged ? "support" : "speak against"} ${name}. The percentage combines that with the photo itself; it is not calibrated.`,
   byPerson: "A person decided this. The percentage is the model's.",
   similarity: "Similarity to the reference",
   runnersUp: "Other candidates",
@@ -134,10 +145,28 @@ const TEXT = {
   saved: "Saved",
   saving: (n) => (n > 1 ? `Saving, ${number.format(n)} left…` : "Saving…"),
   idle: "Every answer is saved at once",
-  failed: (n, seconds) =>
-    `Not saved: the server does not answer. ${many(n, "answer waits", "answers wait")} on this page; next try in ${seconds} s.`,
+  failed: (why, n, kept, seconds) =>
+    `Not saved: ${why}. ${many(n, "answer waits", "answers wait")} ${kept ? "in this browser" : "on this page"}; next try in ${seconds} s.`,
+  unreached: (why, seconds) => `Not ready: ${why}. Next try in ${seconds} s.`,
   refused: (why) => `Not saved: ${why}`,
-  restarted: "the review server was started anew. Keep this page open, or reload it and answer again what waits",
+  away: "the review server does not answer",
+  awayLong: (port) =>
+    `the review server does not answer. If it was stopped, start it again with --port ${port} and open the address that it prints`,
+  status: (status) => `the review server answers with error ${status}`,
+  restarted: "the review server was started anew. Open the address that it printed in another tab, then go on here",
+  otherGallery: "another gallery, or a newer one, is served at this address now. Reload the page",
+  restored: ({ sent, changed, undos }) =>
+    [
+      sent && `${many(sent, "answer", "answers")} of a page before had not been saved and ${sent === 1 ? "is" : "are"} sent now.`,
+      changed && `${many(changed, "answer was", "answers were")} left out: the photo has been given another since.`,
+      undos && `${many(undos, "undo", "undos")} of that page did not happen.`,
+    ]
+      .filter(Boolean)
+      .join(" "),
+  earlier: (n) => `${many(n, "answer waits", "answers wait")} in this browser, given before these photos were tagged again.`,
+  send: "Send",
+  forget: "Forget",
+  undoUnsure: "somebody else answered meanwhile. Undo again if your answer still stands",
   retry: "Try now",
   undone: (name) => `Taken back: ${name}`,
   nothingToUndo: "There is nothing to take back.",
