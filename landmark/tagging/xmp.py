@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from landmark.tagging.xmp_packet import NotXmp as NotXmp
 from landmark.tagging.xmp_record import (
     CREATED,
     LISTS,
+    Declined,
     Entry,
     Record,
     digest_of,
@@ -49,11 +52,12 @@ class Wish:
         name: in the user's language.
         city: "" unknown.
         country: "" unknown.
-        confidence: calibrated probability.
+        confidence: calibrated probability; of no meaning where a person decided.
         decided_by: "model", "context" or "person".
         model: label.
         lat: of the landmark [degrees, WGS 84], None unknown.
         lon: of the landmark [degrees].
+        said: when the person said it who decided; None: unknown, or nobody did.
     """
 
     landmark: str
@@ -65,11 +69,13 @@ class Wish:
     model: str
     lat: float | None = None
     lon: float | None = None
+    said: datetime | None = None
 
     @property
     def digest(self) -> str:
         """Changes whenever the sidecar has to be rewritten for a reason other than the confidence."""
         content = [self.landmark, self.name, self.city, self.country, self.decided_by, self.lat, self.lon]
+        content += [self.said.isoformat()] if self.said else []
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -102,7 +108,16 @@ class Applied:
     declined: bool = False
 
 
-def apply(data: bytes | None, extension: str, wish: Wish | None, *, shared: bool = False, forget: bool = False) -> Applied:
+def apply(
+    data: bytes | None,
+    extension: str,
+    wish: Wish | None,
+    *,
+    shared: bool = False,
+    there: Callable[[str], bool] = lambda _: True,
+    changed: datetime | None = None,
+    forget: bool = False,
+) -> Applied:
     """Bring our part of a sidecar to what is wished.
 
     Args:
@@ -110,7 +125,9 @@ def apply(data: bytes | None, extension: str, wish: Wish | None, *, shared: bool
         extension: of the photo, without the dot.
         wish: None: nothing of ours is to be there for this photo.
         shared: the sidecar's name has no extension (`a.xmp`), so that it may be another photo's.
-        forget: also forget what the user declined.
+        there: whether the photo with another extension is there that a shared sidecar has a record of.
+        changed: when anybody changed the sidecar last; None: just now.
+        forget: all of ours goes, for whichever photo, and what the user declined.
 
     Returns:
         The sidecar as it is to be; "same" with the very bytes that came in where nothing is to be done.
@@ -129,23 +146,28 @@ def apply(data: bytes | None, extension: str, wish: Wish | None, *, shared: bool
     before = read_records(packet)
     declined_before = read_declined(packet)
     mine = before.get(extension)
-    others = [record for key, record in before.items() if key != extension]
+    others = [each for key, each in before.items() if key != extension and shared and not forget and there(key)]
+    # A photo that was renamed with its sidecar, or that is gone, has left a record under its old extension.
+    old = [record for record in before.values() if record not in others]
     declined = {} if forget else dict(declined_before)
     removed: tuple[str, ...] = ()
-    if mine is not None and not forget:
-        gone, removed = _taken_out(packet, mine)
+    for record in [] if forget else old:
+        gone, more = _taken_out(packet, record)
+        removed = tuple(dict.fromkeys((*removed, *more)))
         if gone:
-            declined[mine.landmark] = mine.decided_by
-    if wish is not None and wish.decided_by == "person" and declined.get(wish.landmark, "person") != "person":
+            # Not before the word that was written, whatever the file's time is.
+            times = [changed or datetime.now(UTC), *([record.said] if record.said else [])]
+            declined[record.landmark] = Declined(record.decided_by, max(times))
+    if wish is not None and wish.landmark in declined and _said_since(wish, declined[wish.landmark]):
         del declined[wish.landmark]
         removed = ()
     unwanted = wish is not None and wish.landmark in declined
-    new = None if wish is None or unwanted else _add(packet, wish, extension, mine, others, removed)
-    changed = _withdraw(packet, mine, [*others, *([new] if new else [])]) if mine is not None else False
+    new = None if wish is None or unwanted else _add(packet, wish, extension, old, others, removed)
+    withdrawn = _withdraw(packet, old, [*others, *([new] if new else [])])
     if new is not None and mine is not None and _same(new, mine):
         new = mine
     after = {record.extension: record for record in [*others, *([new] if new else [])]}
-    if after == before and declined == declined_before and not changed:
+    if after == before and declined == declined_before and not withdrawn:
         return Applied(data, "same", unwanted)
     if after != before:
         write_records(packet, after)
@@ -159,6 +181,15 @@ def apply(data: bytes | None, extension: str, wish: Wish | None, *, shared: bool
         if ours and packet.empty():
             return Applied(None, "removed", unwanted)
     return Applied(packet.to_bytes(), "written" if new is not None else "withdrawn", unwanted)
+
+
+def _said_since(wish: Wish, declined: Declined) -> bool:
+    """Whether a person gave the landmark after the user took it out; of two words without a time the user's counts."""
+    if wish.decided_by != "person":
+        return False
+    if wish.said is None or declined.time is None:
+        return declined.by != "person"
+    return wish.said > declined.time
 
 
 def _taken_out(packet: Packet, mine: Record) -> tuple[bool, tuple[str, ...]]:
@@ -177,10 +208,10 @@ def _taken_out(packet: Packet, mine: Record) -> tuple[bool, tuple[str, ...]]:
 
 
 def _add(
-    packet: Packet, wish: Wish, extension: str, mine: Record | None, others: list[Record], removed: tuple[str, ...]
+    packet: Packet, wish: Wish, extension: str, old: list[Record], others: list[Record], removed: tuple[str, ...]
 ) -> Record:
     """Add what is missing; what was there before and is no record's is the user's."""
-    owned = {entry for record in [*others, *([mine] if mine else [])] for entry in record.entries}
+    owned = {entry for record in [*others, *old] for entry in record.entries}
     entries = []
     for name, value in wish.entries:
         if f"{name} {value}" in removed:
@@ -195,32 +226,34 @@ def _add(
     digest = digest_of(location)
     if "LocationShown" in removed:
         digest = ""
-    elif digest in {record.location for record in [*others, *([mine] if mine else [])]}:
+    elif digest in {record.location for record in [*others, *old]}:
         pass
     elif _locations(packet, digest):
         digest = ""
     else:
         item = packet.array(SHOWN).add()
         _fill_location(item, wish)
+    person = wish.decided_by == "person"
+    before = next((each.said for each in old if each.landmark == wish.landmark and each.said), None)
     return Record(
-        extension, wish.landmark, wish.levels[-1], round(wish.confidence, 2), _text(wish.model), wish.decided_by,
-        tuple(entries), digest, removed,
+        extension, wish.landmark, wish.levels[-1], 0.0 if person else round(wish.confidence, 2), _text(wish.model),
+        wish.decided_by, tuple(entries), digest, removed, (wish.said or before) if person else None,
     )  # fmt: skip
 
 
-def _withdraw(packet: Packet, mine: Record, stay: list[Record]) -> bool:
-    """Take away what the old record had and no other one has; exactly one of each."""
+def _withdraw(packet: Packet, old: list[Record], stay: list[Record]) -> bool:
+    """Take away what the old records had and no other one has; exactly one of each."""
     kept = {entry for record in stay for entry in record.entries}
     changed = False
-    for name, value in mine.entries:
+    for name, value in dict.fromkeys(entry for record in old for entry in record.entries):
         if (name, value) not in kept:
             array = packet.array(name)
             item = next((item for item in array.items() if xml.is_text(item) and xml.text_of(item) == value), None)
             if item is not None:
                 array.discard(item)
                 changed = True
-    if mine.location and mine.location not in {record.location for record in stay}:
-        for item in _locations(packet, mine.location)[:1]:
+    for location in {record.location for record in old} - {record.location for record in stay} - {""}:
+        for item in _locations(packet, location)[:1]:
             packet.array(SHOWN).discard(item)
             changed = True
     return changed
@@ -228,7 +261,7 @@ def _withdraw(packet: Packet, mine: Record, stay: list[Record]) -> bool:
 
 def _same(new: Record, old: Record) -> bool:
     """Whether a record may stay as it is written: neither model nor a small change of confidence is worth a new file."""
-    near = abs(new.confidence - old.confidence) < STEP - 1e-9
+    near = abs(new.confidence - old.confidence) < (1e-9 if new.decided_by == "person" else STEP - 1e-9)
     return near and replace(new, confidence=old.confidence, model=old.model) == old
 
 

@@ -78,11 +78,13 @@ def write_gallery(
     pictures: bool = True,
     landmarks: list[dict[str, Any]] | None = None,
     change: Mapping[int, dict[str, object]] | None = None,
+    near_total: int | None = None,
 ) -> Sample:
     """Write `photos` tagged rows and `near` near misses.
 
     Args:
         change: values to put into rows, by row number.
+        near_total: photos without a landmark in the collection; None: as many as `near`.
         pictures: also make thumbs, medoids, activation maps and originals; False: rows say that there are none.
     """
     rng = random.Random(3)
@@ -91,9 +93,10 @@ def write_gallery(
     ids = [landmark["id"] for landmark in given]
     rows: list[dict[str, Any]] = []
     for k, landmark in enumerate(given):
-        stem = hashlib.sha1(landmark["id"].encode()).hexdigest()
         count = photos // len(given) + (k < photos % len(given))
-        landmark.update(photos=count, medoids=[f"medoids/{stem}-{n}.webp" for n in range(2)])
+        landmark.update(
+            photos=count, medoids=[f"medoids/{hashlib.sha1(f'{k}/{n}.jpg'.encode()).hexdigest()}.webp" for n in range(2)]
+        )
         others = [other for other in ids if other != landmark["id"]]
         for confidence in sorted((rng.betavariate(6, 1.2) for _ in range(count)), reverse=True):
             at = {} if landmark["lat"] is None or rng.random() < 0.5 else {"y": landmark["lat"] + 0.001, "x": landmark["lon"]}
@@ -116,7 +119,15 @@ def write_gallery(
     names = [f"data/rows-{hashlib.sha256(javascript(chunk).encode()).hexdigest()[:16]}.js" for chunk in chunks]
     head = {
         **{"version": 1, "made": "2026-11-20T10:00:00", "model": "landmark/3", "photos": len(rows) + 5, "tagged": photos},
-        **{"shown": len(rows), "unreadable": 2, "language": "en", "near_misses": near, "left_out": 0, "source": "/photos"},
+        **{
+            "shown": len(rows),
+            "unreadable": 2,
+            "language": "en",
+            "near_misses": near,
+            "left_out": 0,
+            "source": "/photos",
+            "near_total": near_total or near,
+        },
         **{"landmarks": given, "near_histogram": bins[""]},
         "chunks": [{"file": name, "count": len(chunk)} for name, chunk in zip(names, chunks, strict=True)],
     }

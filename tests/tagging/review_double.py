@@ -1,8 +1,12 @@
-"""A review server of a few lines, to the API that the page speaks: for tests of the page alone. It can be told to fail."""
+"""A review server of a few lines, to the API that the page speaks: for tests of the page alone. It can be told to fail.
+
+A navigation to `/` is the printed address: it gives the cookie, which pictures, files and `/` itself want afterwards.
+"""
 
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +15,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from landmark.tagging.gallery_page import gallery_page
 
-TOKEN = "a-token-of-the-tests"
 TYPES = {".js": "text/javascript", ".webp": "image/webp", ".html": "text/html; charset=utf-8"}
 
 
@@ -25,6 +28,7 @@ class ReviewDouble:
         self.posts: list[tuple[str, Any]] = []
         self.fails: list[str | int] = []
         self.away = False
+        self.token, self.cookie = "a-token-of-the-tests", "landmark=1"
         self.lock = threading.Lock()
         double = self
 
@@ -42,6 +46,10 @@ class ReviewDouble:
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def restart(self) -> None:
+        """Another server at the same address: what it holds is on the disk, its secrets are new."""
+        self.token, self.cookie = secrets.token_urlsafe(24), f"landmark={secrets.token_hex(8)}"
+
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
@@ -52,20 +60,25 @@ class ReviewDouble:
 
     def _get(self, request: BaseHTTPRequestHandler) -> None:
         url = urlsplit(request.path)
-        token = request.headers.get("X-Landmark-Token") or parse_qs(url.query).get("token", [""])[0]
+        token = request.headers.get("X-Landmark-Token")
+        opened = url.path == "/" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        if not opened and url.path != "/api/state" and request.headers.get("Cookie") != self.cookie:
+            return self._json(request, 403, {"detail": "open the address that was printed"})
+        if "token" in parse_qs(url.query):
+            return self._json(request, 403, {"detail": "an address must hold no token"})
         if url.path == "/":
-            return self._send(request, 200, gallery_page(TOKEN).encode(), TYPES[".html"])
+            return self._send(request, 200, gallery_page(self.token).encode(), TYPES[".html"])
         if url.path == "/api/state":
             if self.away:
                 return self._drop(request)
-            if token != TOKEN:
+            if token != self.token:
                 return self._json(request, 403, {"detail": "another token"})
             known = [{key: each[key] for key in ("id", "name", "city", "country")} for each in self.landmarks]
             return self._json(request, 200, {"landmarks": known, "corrections": self.current, "undo": len(self.said)})
         if url.path.startswith(("/photo/", "/api/why/")):
             sha = url.path.rsplit("/", 1)[1]
             path = self.folder / "thumbs" / sha[:2] / f"{sha}.webp"
-            if token != TOKEN or not path.is_file():
+            if not path.is_file():
                 return self._json(request, 404, {"detail": "not there"})
             return self._send(request, 200, path.read_bytes(), "image/webp")
         path = (self.folder / unquote(url.path).lstrip("/")).resolve()
@@ -81,7 +94,7 @@ class ReviewDouble:
             failure = self.fails.pop(0) if self.fails else None
             if self.away or failure == "away":
                 return self._drop(request)
-            if request.headers.get("X-Landmark-Token") != TOKEN:
+            if request.headers.get("X-Landmark-Token") != self.token:
                 return self._json(request, 403, {"detail": "another token"})
             if isinstance(failure, int):
                 return self._json(request, failure, {"detail": "that does not work"})
@@ -101,6 +114,8 @@ class ReviewDouble:
         request.send_response(status)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(content)))
+        if kind == TYPES[".html"]:
+            request.send_header("Set-Cookie", f"{self.cookie}; HttpOnly; SameSite=Lax; Path=/")
         request.end_headers()
         request.wfile.write(content)
 

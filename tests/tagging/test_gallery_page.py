@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from landmark.tagging.gallery_page import content_security_policy, gallery_page
+from tests.tagging.conftest import Tag, write_photo, write_photos
 from tests.tagging.gallery_browser import browser, violations, visit  # noqa: F401
 from tests.tagging.page_sample import Sample, write_gallery
 
@@ -197,6 +198,7 @@ def test_near_misses_and_why(sample: Sample, visit: Any) -> None:  # noqa: F811
     best = next(landmark["name"] for landmark in sample.landmarks if landmark["id"] == near[0]["b"])
     assert f"Perhaps {best}" in side
     assert f"{round(near[0]['c'] * 100)} %" in side
+    assert f"If 2 % of all photos show a landmark, about {round(near[0]['c'] * 100)} of 100" in side
     assert "0.71" in side
     assert "below the threshold" in side
     assert page.locator(".others li").count() == 2
@@ -206,6 +208,70 @@ def test_near_misses_and_why(sample: Sample, visit: Any) -> None:  # noqa: F811
     assert page.locator("dialog .stage-view").inner_text() == (
         "" if near[0]["e"] else "There is no activation map for this photo."
     )
+
+
+def test_words_fit_how_a_photo_was_decided(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    deciders = {n: {"c": 0.12, "d": by} for n, by in enumerate(["model", "context", "person"])}
+    sample = write_gallery(
+        tmp_path, 7, 2, pictures=False, change={**deciders, 7: {"d": "context"}, 8: {"c": 0.12, "d": "model"}}
+    )
+    said = {}
+    for n in (0, 1, 2, 7, 8):
+        page = visit(address(sample, f"#photo={n}."), ready="dialog[open] .sureness")
+        said[n] = page.locator(".sureness").inner_text()
+    assert said[0].startswith("12 % Uncertain")  # a tag that is "very unlikely" would contradict itself
+    assert "about 12 of 100 photos with this value show Berlin Zoo" in said[0]
+    assert "support Checkpoint Charlie" in said[1]
+    assert "speak against" in said[7]
+    for n in (1, 7):  # the combined value is not calibrated, so nothing is promised of it
+        assert "of 100" not in said[n]
+        assert not re.search(r"likely|certain", said[n])
+    assert "A person decided this" in said[2]
+    assert "nlikely" not in said[2]
+    assert "Very unlikely. Not tagged." in said[8]
+
+
+def test_near_misses_that_are_not_shown_are_counted(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    sample = write_gallery(tmp_path, 7, 9, pictures=False, near_total=93)
+    page = visit(address(sample, "#view=near"))
+    shown(page, "9 of 93 photos without a tag")
+    some = sum(row["c"] >= 0.3 for row in sample.rows if not row["l"])
+    page = visit(address(sample, "#view=near&min=30"))
+    shown(page, f"{some} of the 9 likeliest of 93 photos without a tag")
+
+
+def test_least_confidence_keeps_what_a_person_decided(tmp_path: Path, visit: Any) -> None:  # noqa: F811
+    sample = write_gallery(tmp_path, 7, 0, pictures=False, change={n: {"c": 0.3 + 0.1 * n} for n in range(7)})
+    for row, by in ((sample.rows[0], "person"), (sample.rows[1], "model")):
+        row["d"] = by
+    write_gallery(tmp_path, 7, 0, pictures=False, change=dict(enumerate(sample.rows)))
+    page = visit(address(sample, "#min=80"))
+    shown(page, "3 of 7 photos")
+    assert sorted(file_names(page)) == sorted(sample.rows[n]["p"] for n in (0, 5, 6))
+
+
+def test_a_page_that_the_job_wrote_compares_with_a_reference(
+    tagged: Tag,
+    tmp_path: Path,
+    visit: Any,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+) -> None:
+    for n in range(24):  # where the recognizer says that the photos of its centroids lie
+        write_photo(tmp_path / f"{n}.png", n // 8, n)
+    monkeypatch.chdir(tmp_path)
+    write_photos(tmp_path / "photos", 8)
+    tagged()
+    page = visit((tmp_path / "out/gallery/index.html").as_uri())
+    page.wait_for_selector(".tile[href]")
+    page.locator(".tile").first.click()
+    page.wait_for_selector("dialog[open] .explanation")
+    page.keyboard.press("2")
+    page.wait_for_function("() => document.querySelectorAll('dialog .stage figure img').length === 2")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('dialog .stage figure img')].every((img) => img.complete && img.naturalWidth > 0)"
+    )
+    assert re.search(r"medoids/[0-9a-f]{40}\.webp$", page.locator("dialog .stage figure img").last.get_attribute("src"))
+    assert page.watch.complaints == []
 
 
 def test_lightbox_by_keyboard(sample: Sample, visit: Any) -> None:  # noqa: F811

@@ -55,7 +55,6 @@ def test_a_whole_review_by_keyboard(sample: Sample, server: ReviewDouble, visit:
     on(page, queue[2])
     page.keyboard.press("e")
     page.keyboard.type("MUSICA")
-    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     on(page, queue[3])
     page.keyboard.press("e")
@@ -187,15 +186,227 @@ def test_what_the_server_refuses_is_said_and_taken_back(sample: Sample, server: 
     assert len(server.said) == 1
 
 
-def test_another_server_is_told_apart(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
+def test_a_restarted_server_gets_the_answers(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    server.restart()
+    page.keyboard.press("c")
+    on(page, queue[1])
+    page.keyboard.press("x")
+    on(page, queue[2])
+    state(page, "started anew")
+    state(page, "2 answers wait in this browser")
+    assert server.said == []
+    other = page.context.new_page()  # its printed address, opened: the browser has its cookie now
+    other.goto(server.url + "#view=review")
+    on(other, queue[0])
+    page.get_by_role("button", name="Try now").click()
+    state(page, "Saved")
+    assert [(each["sha256"], each["verdict"]) for each in server.said] == [
+        (queue[0]["s"], "confirm"),
+        (queue[1]["s"], "reject"),
+    ]
+    page.keyboard.press("1")  # pictures come with the new cookie
+    page.wait_for_function("() => document.querySelector('.review .stage img').naturalWidth > 0")
+    page.keyboard.press("u")
+    on(page, queue[1])
+    assert len(server.said) == 1
+
+
+def test_answers_never_go_to_another_gallery(sample: Sample, server: ReviewDouble, visit: Any, tmp_path: Path) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    page.keyboard.press("c")
+    state(page, "Saved")
+    server.restart()
+    other = write_gallery(tmp_path, pictures=False)  # the same photos, tagged another time
+    head = tmp_path / "data/head.js"
+    head.write_text(head.read_text().replace("2026-11-20", "2026-11-21"))
+    server.folder = tmp_path
+    page.keyboard.press("x")
+    state(page, "Not saved")
+    newer = page.context.new_page()
+    newer.goto(server.url + "#view=review")
+    on(newer, queue_of(other)[0])
+    page.get_by_role("button", name="Try now").click()
+    state(page, "another gallery, or a newer one")
+    assert len(server.said) == 1
+    page.close()
+    newer.reload()
+    newer.locator(".notice", has_text="1 answer waits in this browser").get_by_role("button", name="Send").click()
+    state(newer, "Saved")
+    assert [each["verdict"] for each in server.said] == ["confirm", "reject"]
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_answers_that_wait_outlive_the_page(sample: Sample, server: ReviewDouble, visit: Any, meanwhile: bool) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    server.away = True
+    for k in range(3):
+        page.keyboard.press("x")
+        on(page, queue[k + 1])
+    state(page, "3 answers wait in this browser")
+    state(page, f"--port {server.server.server_port}")
+    context = page.context
+    page.close()
+    server.away = False
+    if meanwhile:  # somebody else decided the second photo
+        server.said.append({"sha256": queue[1]["s"], "verdict": "confirm", "landmark": queue[1]["l"]})
+    page = context.new_page()
+    page.goto(server.url + "#view=review")
+    page.wait_for_selector(".notice")
+    told = page.locator(".notice").inner_text()
+    assert ("2 answers of a page before" if meanwhile else "3 answers of a page before") in told
+    assert ("1 answer was left out" in told) == meanwhile
+    state(page, "Saved")
+    verdicts = ["reject", "confirm" if meanwhile else "reject", "reject"]
+    assert [server.current[row["s"]]["verdict"] for row in queue[:3]] == verdicts
+    assert len(server.said) == 3
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('landmark-answers')).length") == 0
+
+
+def test_what_the_server_says_of_its_trouble_is_shown(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
     page = visit(server.url + "#view=review")
     on(page, queue_of(sample)[0])
-    server.fails = [403]
+    server.fails = [500] * 20
     page.keyboard.press("c")
-    state(page, "started anew")
+    state(page, "Not saved: that does not work. 1 answer waits")
+    assert "does not answer" not in page.locator("main .save-text").inner_text()
+    server.fails = []
     page.get_by_role("button", name="Try now").click()
     state(page, "Saved")
     assert len(server.said) == 1
+
+
+def hold(page: Any, key: str, times: int = 6) -> None:
+    """Presses a key and does not let it go: the browser repeats it."""
+    for _ in range(times):
+        page.keyboard.down(key)
+    page.keyboard.up(key)
+
+
+@pytest.mark.parametrize("key", ["c", "x", "Enter"])
+def test_a_key_held_down_is_one_answer(sample: Sample, server: ReviewDouble, visit: Any, key: str) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    page.locator(".review h1").focus()
+    hold(page, key)
+    on(page, queue[1])
+    page.get_by_role("button", name="Reject").focus()
+    hold(page, "Enter")
+    on(page, queue[2])
+    state(page, "Saved")
+    assert page.locator(".progress-text").text_content() == "2 of 40 looked at"
+    hold(page, "u")
+    on(page, queue[1])
+    state(page, "Saved")
+    assert len(server.said) == 1
+    hold(page, "e")
+    page.keyboard.down("c")  # in the field it is a letter, held or not
+    page.keyboard.down("c")
+    assert page.evaluate("document.activeElement.value") == "cc"
+
+
+def test_enter_takes_what_is_marked(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    page.keyboard.press("e")
+    for letter in "check":
+        page.keyboard.type(letter)
+        marked = page.locator(".chooser [role=option][aria-selected=true]")
+        assert page.locator(".chooser input").get_attribute("aria-activedescendant") == marked.get_attribute("id")
+    assert "Checkpoint Charlie" in marked.inner_text()
+    page.keyboard.press("ArrowDown")
+    assert marked.inner_text() == "New landmark: check"
+    page.keyboard.press("Escape")  # nothing is marked now, so nothing is taken
+    page.keyboard.press("Enter")
+    assert marked.count() == 1
+    assert server.posts == []
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    on(page, queue[1])
+    state(page, "Saved")
+    assert [each["landmark"] for each in server.said] == ["check"]
+
+
+def test_a_new_landmark_is_offered_again(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    server.said.append({"sha256": queue[5]["s"], "verdict": "correct", "landmark": "koln_dom"})  # of another day
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    page.keyboard.press("e")
+    page.keyboard.type("Old Köln mill")
+    page.keyboard.press("Enter")
+    on(page, queue[1])
+    for text, landmark in (("old_k", "old_koln_mill"), ("Köln: Dom", "koln_dom")):
+        page.keyboard.press("e")
+        page.locator(".chooser input").fill(text)
+        assert page.locator(".chooser [role=option]").first.inner_text() == landmark
+        page.locator(".chooser input").fill("")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Cancel").click()
+
+
+def test_two_pages_of_one_collection_see_each_other_s_answers(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    other = visit(server.url + "#view=review")
+    on(other, queue[0])
+    other.keyboard.press("x")
+    state(other, "Saved")
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    page.wait_for_function("() => document.querySelector('.progress-text').textContent === '1 of 40 looked at'")
+    assert page.get_by_role("button", name="Reject").get_attribute("aria-pressed") == "true"
+    other.keyboard.press("c")
+    state(other, "Saved")
+    other.keyboard.press("u")
+    other.keyboard.press("u")
+    other.wait_for_function("() => document.querySelector('.progress-text').textContent === '0 of 40 looked at'")
+    state(other, "Saved")
+    server.said.append({"sha256": queue[3]["s"], "verdict": "reject", "landmark": ""})  # a third page, with nobody looking
+    other.keyboard.press("u")  # this page knows of nothing to take back: it asks
+    on(other, queue[3])
+    state(other, "Saved")
+    assert server.said == []
+
+
+def test_an_undo_that_got_lost_takes_back_nobody_else_s_answer(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
+    queue = queue_of(sample)
+    page = visit(server.url + "#view=review")
+    on(page, queue[0])
+    page.keyboard.press("c")
+    state(page, "Saved")
+    server.fails = ["lost"]
+    with server.lock:
+        page.keyboard.press("u")
+        page.wait_for_function("() => document.querySelector('.save-text').textContent.startsWith('Saving')")
+        page.wait_for_timeout(200)  # the undo waits for the lock; the page asks for the state a second after it got lost
+    while not any(path == "/api/undo" for path, _ in server.posts):
+        page.wait_for_timeout(10)
+    with server.lock:
+        server.said.append({"sha256": queue[4]["s"], "verdict": "reject", "landmark": ""})
+    state(page, "somebody else answered meanwhile")
+    assert [each["sha256"] for each in server.said] == [queue[4]["s"]]
+
+
+def test_the_least_confidence_hides_nothing_that_a_person_decided(
+    sample: Sample,
+    server: ReviewDouble,
+    visit: Any,  # noqa: F811
+) -> None:
+    unsure = min(sample.tagged, key=lambda row: row["c"])
+    server.said.append({"sha256": unsure["s"], "verdict": "confirm", "landmark": unsure["l"]})
+    page = visit(server.url + "#view=photos&min=90")
+    sure = sum(row["c"] >= 0.9 for row in sample.tagged)
+    page.wait_for_function("text => document.querySelector('main').textContent.includes(text)", arg=f"{sure + 1} of 40 photos")
+    assert "Photos that a person decided are shown all the same" in page.locator(".filters").inner_text()
 
 
 def test_a_selection_is_answered_at_once(sample: Sample, server: ReviewDouble, visit: Any) -> None:  # noqa: F811
@@ -226,13 +437,14 @@ def test_lightbox_answers_and_shows_why_on_demand(sample: Sample, server: Review
     row = next(row for row in sample.rows if not row["e"])
     page = visit(server.url + f"#view=photos&photo={sample.rows.index(row)}.")
     page.wait_for_selector("dialog[open] .explanation")
-    assert page.locator("dialog .stage img").get_attribute("src").startswith(f"/photo/{row['s']}?token=")
+    assert page.locator("dialog .stage img").get_attribute("src") == f"/photo/{row['s']}"
     page.keyboard.press("3")
     page.wait_for_function("() => document.querySelector('dialog .stage img').naturalWidth > 0")
-    assert f"/api/why/{row['s']}?token=" in page.locator("dialog .stage img").get_attribute("src")
+    assert page.locator("dialog .stage img").get_attribute("src") == f"/api/why/{row['s']}?landmark={row['l'] or row['b']}"
     page.keyboard.press("x")
     page.wait_for_function("() => document.querySelector('dialog .save-text').textContent === 'Saved'")
     assert server.current[row["s"]]["verdict"] == "reject"
+    assert not any(server.token in url for url in page.watch.requests)  # whoever sees an address can't answer with it
     assert {url.split("/")[2] for url in page.watch.requests if url.startswith("http")} == {server.url.split("/")[2]}
 
 
