@@ -35,6 +35,7 @@ from landmark.errors import UsageError
 from landmark.recognition.centroids import Centroids
 from landmark.recognition.recognizer import Recognizer
 from landmark.tagging import job, reading, tables, work
+from landmark.tagging.output_config import OutputConfig
 from landmark.tagging.shard import ShardFolder
 from landmark.tagging.source import Listing
 from landmark.tagging.state import State
@@ -113,7 +114,8 @@ def tag(folder: Path, model: Path) -> dict[str, Any]:
     timed(work.Work, "run", "scoring, tags of the shards, state")
     timed(tables, "write_tables", "final tables")
     begin = time.monotonic()
-    result = job.tag(str(folder / "photos"), model, folder / "out", folder / "home", progress=False)
+    plain = OutputConfig(albums="none", gallery=False)
+    result = job.tag(str(folder / "photos"), model, folder / "out", folder / "home", outputs=plain, progress=False)
     parts["all"] = time.monotonic() - begin
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = used.ru_utime + used.ru_stime

@@ -147,7 +147,8 @@ def _print_tags(result: dict[str, Any]) -> None:
     names = ("photos", "tagged", "unreadable", "read", "embedded", "rescored", "model", "seconds")
     print_table(result["out"], ["", ""], [[name, str(result[name])] for name in names])
     for output, counts in result["outputs"].items():
-        print(f"{output}: " + ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts.items() if value))
+        told = [f"{value} {name.replace('_', ' ')}" for name, value in counts.items() if value and type(value) is int]
+        print(f"{output}: " + ", ".join([*told, *([counts["page"]] if "page" in counts else [])]))
     if result["outputs"].get("xmp", {}).get("failed"):
         print(f"sidecars that could not be written: {result['out']}/sidecars.csv")
     if not result["changed"] and not result["outputs"]:

@@ -84,7 +84,7 @@ class Context:
     ) -> None:
         self._calibration, self._veto, self._settings = calibration, veto_km, settings
         self._ids = landmarks["landmark"].astype(str).tolist()
-        self._place = {landmark: place for place, landmark in enumerate(self._ids)}
+        self._set = pa.array(self._ids, pa.string())
         self._lat, self._lon = (landmarks[name].to_numpy(np.float64, na_value=np.nan) for name in ("lat", "lon"))
         self._moves = calibration.moves(self._ids)
         self._bar = float(log_odds(calibration, calibration.threshold))
@@ -121,13 +121,9 @@ class Context:
         """
         if self._idle:
             return []
-        rows, *_ = self._candidates(tags)
-        found = []
-        for row in np.unique(rows):
-            lift = self._store.of(_sha(tags["sha256"][int(row)].as_py()))
-            if lift is not None:
-                found.append(self._change(int(row), tags, lift))
-        return found
+        shas = [_sha(text) for text in tags["sha256"].to_pylist()]
+        lifts = self._store.among(shas)
+        return [self._change(row, tags, lifts[sha]) for row, sha in enumerate(shas) if sha in lifts]
 
     def _change(self, row: int, tags: pa.Table, lift: Lift) -> Change:
         alone = tags["reason"][row].as_py() if "reason" in tags.column_names else ""
@@ -141,14 +137,13 @@ class Context:
 
     def _candidates(self, tags: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, NDArray[np.bool_]]:
         """Candidates [m] within reach of the threshold: row, landmark, log-odds, and whether the row was given it."""
-        given = [self._place.get(landmark, -1) for landmark in tags["landmark"].to_pylist()]
-        own = np.array(given, np.int64).reshape(-1)
+        own = self._numbers(tags["landmark"])
         similarity, score = (np.asarray(tags[name].to_numpy(), np.float64) for name in ("similarity", "score"))
         runners = tags["runners_up"].combine_chunks() if len(tags) else pa.array([], tags["runners_up"].type)
         length = pc.list_value_length(runners).to_numpy(zero_copy_only=False).astype(np.int64)
         flat = runners.flatten()
         other_row = np.repeat(np.arange(len(tags)), length)
-        other = np.array([self._place.get(name, -1) for name in flat.field("landmark").to_pylist()], np.int64)
+        other = self._numbers(flat.field("landmark"))
         alike = np.asarray(flat.field("similarity").to_numpy(zero_copy_only=False), np.float64)
         # The score is of the best candidate that the photo's position allows, which need not be the first of the list.
         best = own.copy()
@@ -169,6 +164,10 @@ class Context:
         order = np.flatnonzero(keep)
         order = order[np.lexsort((order, row[order]))]
         return row[order], landmark[order], odds[order], is_given[order]
+
+    def _numbers(self, landmarks: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+        """Positions of landmarks [n] among ours; -1: none of them."""
+        return np.asarray(pc.fill_null(pc.index_in(landmarks, self._set), -1).to_numpy(zero_copy_only=False), np.int64)
 
     def _distance(self, row: NDArray[np.int64], landmark: NDArray[np.int64], tags: pa.Table) -> Floats:
         """From photos to landmarks [km]; NaN where one of them is unknown."""

@@ -50,6 +50,10 @@ class Near(NamedTuple):
     landmark: int
 
 
+_ASKED = 500
+"""Photos that are asked for at a time [count]; SQLite has a limit."""
+
+
 class Lift(NamedTuple):
     """What context makes of a photo: `landmark` -1 takes its landmark away; `by` is what decided."""
 
@@ -164,10 +168,14 @@ class ContextStore:
                 (most,),
             )
 
-    def of(self, sha: bytes) -> Lift | None:
-        """What context makes of a photo."""
-        row = self._base.execute("select * from lift where sha = ?", (sha,)).fetchone()
-        return None if row is None else Lift._make(row)
+    def among(self, shas: list[bytes]) -> dict[bytes, Lift]:
+        """What context makes of those of these photos that it changes."""
+        found: dict[bytes, Lift] = {}
+        for start in range(0, len(shas), _ASKED):
+            some = shas[start : start + _ASKED]
+            rows = self._base.execute(f"select * from lift where sha in ({', '.join('?' * len(some))})", some)
+            found |= {row[0]: Lift._make(row) for row in rows}
+        return found
 
     def counts(self) -> dict[str, Any]:
         """Photos kept and changed."""
