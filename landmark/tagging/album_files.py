@@ -15,11 +15,12 @@ from landmark.names import shown
 from landmark.storage import atomic_file, sha256_file
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class InTheWay(Exception):
-    """Something that isn't ours has the place: says what."""
+    """Something that isn't ours has the place, or it may not be written to: says what."""
 
 
 class AlbumFolder:
@@ -54,7 +55,8 @@ class AlbumFolder:
         """Make a folder.
 
         Raises:
-            InTheWay: a part of the path is a file or a symlink.
+            InTheWay: a part of the path is a file or a symlink, or may not be made.
+            LandmarkError: no space.
         """
         at = ""
         for part in path.split("/"):
@@ -62,7 +64,7 @@ class AlbumFolder:
             try:
                 mode = os.lstat(self.root / at).st_mode
             except FileNotFoundError:
-                with _errors(self.root / at):
+                with _errors(at):
                     (self.root / at).mkdir()
                 continue
             if not stat.S_ISDIR(mode):
@@ -78,10 +80,31 @@ class AlbumFolder:
                 self._devices[folder] = os.stat(folder).st_dev  # noqa: PTH116
             except OSError:
                 self._devices[folder] = None
-        here = os.path.dirname(f"{self._real}/{path}")  # noqa: PTH120
+        here = self.folder_of(path)
         if self._devices[folder] != self._device or os.path.commonpath([here, photo]) == "/":
             return photo
         return os.path.relpath(photo, here)
+
+    def folder_of(self, path: str) -> str:
+        """The folder of a path below the root, without symlinks on the way to the root."""
+        return os.path.dirname(f"{self._real}/{path}")  # noqa: PTH120
+
+    def no_links(self) -> str:
+        """Why there are no symbolic links here; "": there are.
+
+        Raises:
+            LandmarkError: no space.
+        """
+        temporary = self.root / f".{secrets.token_hex(8)}.tmp"
+        try:
+            temporary.symlink_to("x")
+        except OSError as error:
+            if error.errno in _FULL:
+                raise LandmarkError(f"{shown(self.root)}: cannot be written ({error.strerror}); free some space") from error
+            return str(error.strerror) if error.errno in _NO_LINKS else ""
+        finally:
+            temporary.unlink(missing_ok=True)
+        return ""
 
     def link(self, path: str, target: str, old: str | None) -> bool:
         """Make a link; whether there was anything to do.
@@ -92,8 +115,8 @@ class AlbumFolder:
             old: text of the link that we made before.
 
         Raises:
-            InTheWay: something else is there.
-            LandmarkError: no symlinks here, no space.
+            InTheWay: something else is there, or it may not be made.
+            LandmarkError: no space.
         """
         file = self.root / path
         if os.path.lexists(file):
@@ -104,7 +127,7 @@ class AlbumFolder:
                 raise InTheWay(f"{path} is not ours")
         temporary = file.parent / f".{secrets.token_hex(8)}.tmp"
         try:
-            with _errors(file, links=True):
+            with _errors(path):
                 temporary.symlink_to(target)
                 temporary.replace(file)
         finally:
@@ -121,7 +144,7 @@ class AlbumFolder:
             old: sha256 of the list that we made before.
 
         Raises:
-            InTheWay: something else is there, or somebody changed it.
+            InTheWay: something else is there, somebody changed it, or it may not be written.
             LandmarkError: no space.
         """
         file = self.root / path
@@ -131,8 +154,13 @@ class AlbumFolder:
                 return False
             if now is None or now != old:
                 raise InTheWay(f"{path} is not ours, or was changed")
-        with atomic_file(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(lines)
+        try:
+            with atomic_file(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+                stream.writelines(lines)
+        except LandmarkError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NOT_ALLOWED:
+                raise InTheWay(f"{path} cannot be made ({error.__cause__.strerror})") from error
+            raise
         return True
 
     def remove(self, path: str, kind: str, content: str) -> bool:
@@ -162,14 +190,10 @@ class AlbumFolder:
 
 
 @contextlib.contextmanager
-def _errors(path: Path, links: bool = False) -> Iterator[None]:
+def _errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise LandmarkError(f"{shown(path)}: cannot be written ({error.strerror}); free some space") from error
-        if links and error.errno in _NO_LINKS:
-            raise LandmarkError(
-                f"{shown(path)}: this file system has no symbolic links ({error.strerror}); make albums as lists"
-            ) from error
-        raise LandmarkError(f"{shown(path)}: cannot be made ({error.strerror}); give permission") from error
+        raise InTheWay(f"{path} cannot be made ({error.strerror})") from error

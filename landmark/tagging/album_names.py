@@ -88,14 +88,20 @@ class FileNames:
 
     def name(self, photo: str) -> str:
         """A name for a photo. Ask for the photos in order, for the same names every time."""
-        name = photo.rpartition("/")[2]
-        suffix = safe(PurePosixPath(name).suffix, 20) if PurePosixPath(name).suffix.strip(".") else ""
-        stem = safe(name[: len(name) - len(PurePosixPath(name).suffix)], LIMIT)
-        found = f"{stem}{'.' if suffix else ''}{suffix.lstrip('.')}"
+        found, other = both(photo)
         if key(found) in self._taken or _RESERVED.fullmatch(found):
-            found = f"{stem}-{short(photo)}{'.' if suffix else ''}{suffix.lstrip('.')}"
+            found = other
         self._taken.add(key(found))
         return found
+
+
+def both(photo: str) -> tuple[str, str]:
+    """Names that a photo's file may have in an album: its own, and the one with a digest of the path."""
+    name = photo.rpartition("/")[2]
+    suffix = safe(PurePosixPath(name).suffix, 20) if PurePosixPath(name).suffix.strip(".") else ""
+    stem = safe(name[: len(name) - len(PurePosixPath(name).suffix)], LIMIT)
+    ending = f"{'.' if suffix else ''}{suffix.lstrip('.')}"
+    return f"{stem}{ending}", f"{stem}-{short(photo)}{ending}"
 
 
 def short(text: str) -> str:

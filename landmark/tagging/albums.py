@@ -8,7 +8,7 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from landmark.errors import LandmarkError
 from landmark.names import shown
 from landmark.storage import is_s3
 from landmark.tagging import tables
+from landmark.tagging.album_adoption import adopt
 from landmark.tagging.album_files import AlbumFolder, InTheWay
 from landmark.tagging.album_names import FileNames, Place, folders
 from landmark.tagging.progress import Bar
@@ -46,7 +47,8 @@ class AlbumResult:
         made: links and lists made or changed.
         unchanged: as they were.
         removed: links and lists of ours that were withdrawn.
-        failed: not made, for something that isn't ours has the place.
+        failed: not made, for something that isn't ours has the place, or for want of permission.
+        problem: why these are lists though links were asked for; "": they aren't.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class AlbumResult:
     unchanged: int
     removed: int
     failed: int
+    problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -66,7 +69,7 @@ def write_albums(out: Path, kind: Kind, *, progress: bool = True) -> AlbumResult
     """Bring `DIR/albums` to what the tags say: `COUNTRY/CITY/LANDMARK/` with links, or `COUNTRY/CITY/LANDMARK.txt`.
 
     Only what changed is touched, and only what was made here is removed. Photos in S3 can't be linked to: they always
-    stand in lists.
+    stand in lists. On a file system without symbolic links all do, and the result says so.
 
     Args:
         out: folder of `tags.parquet`.
@@ -74,7 +77,7 @@ def write_albums(out: Path, kind: Kind, *, progress: bool = True) -> AlbumResult
         progress: say on stderr how far it is.
 
     Raises:
-        LandmarkError: no tags there, another process at it, no space, a file system without symbolic links.
+        LandmarkError: no tags there, another process at it, no space, no folder can be made.
     """
     return _run(Path(out), kind, progress)
 
@@ -106,6 +109,14 @@ def _run(out: Path, kind: Kind | Literal["none"], progress: bool) -> AlbumResult
     return result
 
 
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise LandmarkError(f"{shown(file)}: not a table of tags; run `landmark tag` again") from error
+
+
 @dataclass
 class _Albums:
     base: sqlite3.Connection
@@ -127,10 +138,23 @@ class _Albums:
         if self.kind == "none" and not (self.out / FOLDER).exists():
             return AlbumResult(self.kind, 0, 0, **self.counts)
         self.disk = AlbumFolder(self.out / FOLDER)
+        (known,) = self.base.execute(
+            "select (select user_version from pragma_user_version) or exists (select 1 from made)"
+        ).fetchone()
+        if not known:
+            with _readable(self.out / tables.PARQUET):
+                adopt(self.base, self.disk, self.out / tables.PARQUET)
+        self.base.execute("pragma user_version = 1")
         with Bar(len(at), progress, "albums") as bar:
             for landmark in sorted(at, key=lambda name: at[name]):
                 photos += self._want(landmark, at[landmark])
                 bar.advance(1)
+        problem = self._no_links()
+        if problem:
+            log.warning("%s: this file system has no symbolic links (%s); lists are made", shown(self.disk.root), problem)
+            self.kind = "lists"
+            self.base.execute("delete from wanted")
+            photos = sum(self._want(landmark, at[landmark]) for landmark in at)
         if self.kind == "lists" and photos:
             self._add(TABLE, "list", self._csv(at, places), None)
         self._remove()
@@ -138,26 +162,30 @@ class _Albums:
         if self.kind == "none":
             with contextlib.suppress(OSError):  # something of the user's is in it
                 (self.out / FOLDER).rmdir()
-        return AlbumResult(self.kind, len(at), photos, **self.counts)
+        return replace(AlbumResult(self.kind, len(at), photos, **self.counts), problem=problem)
+
+    def _no_links(self) -> str:
+        """Why the links that are wanted can't be made; tried only where none is there, so that a folder keeps its time."""
+        if not self.base.execute("select 1 from wanted where kind = 'link' limit 1").fetchone():
+            return ""
+        made = self.base.execute("select path from made where kind = 'link' limit 1").fetchone()
+        return "" if made and (self.disk.root / made[0]).is_symlink() else self.disk.no_links()
 
     def _read(self) -> dict[str, Place]:
         """Tagged photos by landmark, into the database; gives the landmarks."""
         places: dict[str, Place] = {}
         file = self.out / tables.PARQUET
-        try:
-            with pq.ParquetFile(file) as tags:
-                for batch in tags.iter_batches(_BATCH, columns=_COLUMNS):
-                    rows = [row for row in batch.to_pylist() if row["landmark"]]
-                    self.base.execute("begin")
-                    self.base.executemany(
-                        "insert or ignore into photos values (?, ?)", [(row["landmark"], row["photo"]) for row in rows]
-                    )
-                    self.base.execute("commit")
-                    for row in rows:
-                        place = Place(row["landmark"], row["name"], row["city"], row["country"])
-                        places.setdefault(row["landmark"], place)
-        except pa.ArrowException as error:
-            raise LandmarkError(f"{shown(file)}: not a table of tags; run `landmark tag` again") from error
+        with _readable(file), pq.ParquetFile(file) as tags:
+            for batch in tags.iter_batches(_BATCH, columns=_COLUMNS):
+                rows = [row for row in batch.to_pylist() if row["landmark"]]
+                self.base.execute("begin")
+                self.base.executemany(
+                    "insert or ignore into photos values (?, ?)", [(row["landmark"], row["photo"]) for row in rows]
+                )
+                self.base.execute("commit")
+                for row in rows:
+                    place = Place(row["landmark"], row["name"], row["city"], row["country"])
+                    places.setdefault(row["landmark"], place)
         return places
 
     def _want(self, landmark: str, at: tuple[str, str, str]) -> int:

@@ -12,7 +12,6 @@ import logging
 import os
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +58,11 @@ def put_aside(state: State, listing: Listing, out: Path, fingerprint: str, dim: 
     if not said:
         return
     file = state.folder / EDITED
-    before = _read(file, fingerprint)
+    before, _ = _read(file, fingerprint)
     edited = dict(before)
     for shard, photos in _by_shard(state, _photos(said, out / TAGS_FILE)):
-        versions = _changed(state, listing, shard, photos)
+        if not (versions := _changed(state, listing, shard, photos)):
+            continue
         folder = ShardFolder(state.shards_folder / shard.id)
         rows = [row for row in folder.photos() if row.sha256 in said and versions.get(row.photo, row.version) != row.version]
         kept = folder.vectors(fingerprint, dim, {row.sha256 for row in rows}) if rows else {}
@@ -91,37 +91,38 @@ def carry_over(state: State, out: Path, fingerprint: str) -> int:
     file = state.folder / EDITED
     if not file.exists():
         return 0
-    edited = _read(file, fingerprint)
+    edited, dim = _read(file, fingerprint)
     corrections = Corrections(out / FILE)
     said = corrections.current
     moves: list[tuple[Correction, str, str]] = []
     waiting: _Edited = {}
     unknown = others = 0
-    for (photo, sha256), row, vector in _now(state, edited, fingerprint):
+    for (photo, sha256), row, vector in _now(state, edited, fingerprint, dim):
         if sha256 not in said or row is None or row.sha256 == sha256 or row.sha256 in said:
             continue
+        old = edited[photo, sha256]
         if row.reason:
-            waiting[photo, sha256] = edited[photo, sha256]
-        elif (old := edited[photo, sha256]) is None or vector is None:
+            waiting[photo, sha256] = old
+        elif old is None or vector is None:
             unknown += 1
-        elif _same(old, vector):
-            moves.append((said[sha256], row.sha256, os.fsdecode(photo)))
-        else:
+        elif _far(old, vector) > SAME:
             others += 1
-    # Of two words for a file as it is now, the later one holds: the first that is carried.
-    moves.sort(key=lambda move: move[0].time, reverse=True)
-    carried = corrections.carry({sha256: (word, sha256, photo) for word, sha256, photo in reversed(moves)}.values())
+        else:
+            moves.append((said[sha256], row.sha256, os.fsdecode(photo)))
+    moves.sort(key=lambda move: move[0].time)
+    # Of two words for one file the later one holds.
+    carried = corrections.carry({move[1]: move for move in moves}.values()) if moves else 0
     if not waiting:
-        file.unlink()
+        file.unlink(missing_ok=True)
     elif waiting.keys() != edited.keys():
-        _write(file, waiting, fingerprint, len(next((row for row in waiting.values() if row is not None), [])))
+        _write(file, waiting, fingerprint, dim)
     if carried or others:
         what = "%s: %d corrections are carried over to photos that a program wrote into; %d photos are other pictures now"
         log.info(what, shown(out), carried, others)
     if unknown or waiting:
         log.warning(
-            "%s: corrections of %d photos that changed are not carried over: %d could not be compared, for the network is another "
-            "one (say it again in `landmark review`), %d can't be read now",
+            "%s: what was said of %d photos that changed is not carried over: %d could not be compared, for the network "
+            "is another one (say it again in `landmark review`), %d can't be read now",
             *(shown(out), unknown + len(waiting), unknown, len(waiting)),
         )
     return carried
@@ -187,16 +188,57 @@ def _changed(state: State, listing: Listing, shard: ShardRow, photos: Collection
 
 
 def _now(
-    state: State, edited: Collection[tuple[bytes, str]], fingerprint: str
+    state: State, edited: _Edited, fingerprint: str, dim: int
 ) -> Iterator[tuple[tuple[bytes, str], PhotoRow | None, _Vector | None]]:
     """What is known now of photos that were put aside: rows (None: gone) and embeddings [d]."""
     for shard, photos in _by_shard(state, {photo for photo, _ in edited}):
-        folder = ShardFolder(state.shards_folder / shard.id)
-        wanted = set(photos)
+        folder, wanted = ShardFolder(state.shards_folder / shard.id), set(photos)
         rows = {row.photo: row for row in folder.photos() if row.photo in wanted}
-        dim = ...
-        yield ...
+        keys = [key for key in edited if key[0] in wanted]
+        # Where none can be compared, the length of an embedding may be another one than that of these.
+        some = any(edited[key] is not None for key in keys)
+        vectors = folder.vectors(fingerprint, dim, {row.sha256 for row in rows.values()}) if some else {}
+        for key in keys:
+            row = rows.get(key[0])
+            yield key, row, vectors.get(row.sha256) if row is not None else None
 
 
-def _same(old: _Vector, new: _Vector) -> bool:
-    ...
+def _far(one: _Vector, other: _Vector) -> float:
+    """1 - cosine of two embeddings."""
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    return 1 - float(a @ b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-30)
+
+
+def _read(file: Path, fingerprint: str) -> tuple[_Edited, int]:
+    """What was put aside, and the length of an embedding."""
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            photos, sha256, vectors, there = (kept[name] for name in ("photos", "sha256", "vectors", "there"))
+            there = there & (str(kept["fingerprint"]) == fingerprint)
+            keys = zip(photos.tolist(), sha256.tolist(), strict=True)
+            rows = [vectors[row] if there[row] else None for row in range(len(photos))]
+            return dict(zip(keys, rows, strict=True)), int(vectors.shape[1])
+    except FileNotFoundError:
+        return {}, 0
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        what = "%s is damaged (%s): corrections of photos that changed in a job that was broken off are not carried over"
+        log.warning(what, shown(file), " ".join(str(error).split())[:200])
+        return {}, 0
+
+
+def _write(file: Path, edited: _Edited, fingerprint: str, dim: int) -> None:
+    vectors = np.zeros((len(edited), dim), np.float32)
+    for row, vector in enumerate(edited.values()):
+        if vector is not None:
+            vectors[row] = vector
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        photos=np.array([photo for photo, _ in edited], np.bytes_),
+        sha256=np.array([sha256 for _, sha256 in edited]),
+        there=np.array([vector is not None for vector in edited.values()]),
+        vectors=vectors,
+        fingerprint=np.array(fingerprint),
+    )
+    with atomic_file(file) as temporary:
+        temporary.write_bytes(stream.getvalue())

@@ -19,6 +19,7 @@ from landmark.photos.corrections import FILE as CORRECTIONS
 from landmark.recognition import recognizer_file
 from landmark.storage import is_s3, join, read_json, write_json
 from landmark.tagging import tables
+from landmark.tagging.carried import carry_over, log_unmatched, put_aside
 from landmark.tagging.deciding import deciding
 from landmark.tagging.landmarks import LANDMARKS, write_landmarks
 from landmark.tagging.languages import environment_language
@@ -165,9 +166,11 @@ class _Job:
             from landmark.recognition.recognizer import Recognizer
 
             loaded = Recognizer.load(recognizer)
+            put_aside(self.state, self.listing, self.out, self.wanted.fingerprint, loaded.network.embedding_dim)
             work = _engine(engine)(loaded, self.state, self.wanted, home / "embeddings", device, workers, remote)
             with Bar(todo, progress) as bar, contextlib.closing(blocks(self.state, self.listing, self.wanted)) as todos:
                 done = work.run(todos, bar)
+        carry_over(self.state, self.out, self.wanted.fingerprint)
         made = deciding(self.state, self.out, recognizer, self.settings, self.label)
         token = json.dumps([VERSION, self.state.generation, self.label, self.wanted.digest, made.digest, self.settings.csv])
         more = [LANDMARKS, *([tables.CSV] if self.settings.csv else [])]
@@ -177,6 +180,7 @@ class _Job:
             with made.decisions() as decisions:
                 tagged = tables.write_tables(self.state, self.out, decisions.final, self.settings.csv)
             self.state.set_fact("tagged", str(tagged))
+            log_unmatched(self.out)
         totals = self.state.totals()
         counts = {"photos": totals["photos"], "tagged": int(self.state.fact("tagged")), "unreadable": totals["unreadable"]}
         seconds = self._seconds()

@@ -1,4 +1,4 @@
-"""Where sidecars lie, beside photos in folders and in S3: found, read, and replaced only if nobody changed them meanwhile."""
+"""Where sidecars lie, beside photos in folders: found, read, and replaced only if nobody changed them meanwhile."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import errno
 import os
 import re
 import secrets
-import sqlite3
 import stat
 import time
 from collections import OrderedDict
-from pathlib import PurePosixPath
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from landmark.errors import LandmarkError
 from landmark.names import shown
-from landmark.storage import Changed, NoSuchObject, exists, read_version, write_if
-from landmark.storage.objects import head_object, list_objects, remove_objects
+from landmark.storage import Changed
 
 LIMIT = 16 << 20
 """Largest sidecar that is read [bytes]; the largest ones of raw developers have a few million."""
@@ -51,14 +49,28 @@ class Found(NamedTuple):
     shared: bool
 
 
+class Read(NamedTuple):
+    """A sidecar as it was read.
+
+    Attributes:
+        data: its bytes.
+        version: as in `Found`.
+        changed: when it was changed last, by the store's clock.
+    """
+
+    data: bytes
+    version: str
+    changed: datetime
+
+
 class Place(Protocol):
     """A kind of store."""
 
     def find(self, photo: str) -> list[Found]:
         """Sidecars that a photo has, the one to be used first."""
 
-    def read(self, path: str) -> tuple[bytes, str]:
-        """Bytes and version. Raises Gone, Refused."""
+    def read(self, path: str) -> Read:
+        """The sidecar. Raises Gone, Refused, Changed."""
 
     def write(self, path: str, data: bytes, version: str | None) -> str:
         """Write it if it is still this version (None: if there is none); gives the new one. Raises Changed, Refused."""
@@ -67,22 +79,27 @@ class Place(Protocol):
         """Remove it if it is still this version. Raises Changed, Refused."""
 
     def exists(self, path: str) -> bool:
-        """Whether a photo or sidecar is there."""
+        """Whether a photo is there."""
+
+    def beside(self, photo: str, extension: str) -> bool:
+        """Whether another photo is there of this name, but for its extension."""
 
 
 def names(photo: str) -> tuple[str, str]:
     """Both names of a photo's sidecar, without `.xmp`: `a.jpg` (darktable, digiKam, Immich) and `a` (Lightroom, Immich).
 
+    Where there is a file of the second name, what is called after it is that file's own sidecar.
+
     >>> names("/p/a.b.jpg")
     ('/p/a.b.jpg', '/p/a.b')
     """
-    folder, slash, name = photo.rpartition("/")
-    return photo, folder + slash + PurePosixPath(name).stem
+    begin, dot = photo.rfind("/") + 1, photo.rfind(".")
+    return photo, photo[:dot] if begin < dot < len(photo) - 1 else photo
 
 
 def extension(photo: str) -> str:
     """Of a photo's name, without the dot."""
-    return PurePosixPath(photo.rpartition("/")[2]).suffix[1:]
+    return photo[len(names(photo)[1]) + 1 :]
 
 
 class Folders:
@@ -97,6 +114,8 @@ class Folders:
         there = self._listing(folder)
         found = []
         for number, name in enumerate(dict.fromkeys(names(photo))):
+            if number and name in there and os.path.lexists(name) and not os.path.isdir(name):  # noqa: PTH112
+                break
             for path in there.get(name, []):
                 with contextlib.suppress(OSError):
                     found.append(Found(path, _version(os.lstat(path)), bool(number)))
@@ -121,7 +140,7 @@ class Folders:
             self._listings.popitem(last=False)
         return there
 
-    def read(self, path: str) -> tuple[bytes, str]:
+    def read(self, path: str) -> Read:
         """See Place."""
         try:
             real = _real(path)
@@ -139,7 +158,8 @@ class Folders:
             raise Refused(f"larger than {LIMIT >> 20} MiB")
         if _version(before) != _version(after):
             raise Changed(f"{shown(path)}: somebody else changed it meanwhile; run again")
-        return data, _version(after)
+        changed = datetime.fromtimestamp(min(max(after.st_mtime, 0.0), time.time()), UTC)
+        return Read(data, _version(after), changed)
 
     def write(self, path: str, data: bytes, version: str | None) -> str:
         """See Place. Between the last look and the swap lie some microseconds, in which a change would be lost."""
@@ -195,6 +215,17 @@ class Folders:
         """See Place."""
         return os.path.lexists(path)
 
+    def beside(self, photo: str, extension: str) -> bool:
+        """See Place."""
+        other = f"{names(photo)[1]}.{extension}"
+        if not os.path.lexists(other):
+            return False
+        try:
+            # Where upper and lower case are one, this is the photo itself.
+            return other.casefold() != photo.casefold() or not os.path.samestat(os.lstat(other), os.lstat(photo))
+        except OSError:
+            return True
+
 
 def _real(path: str) -> str:
     """The file itself. A symlink is followed only within its folder; what lies elsewhere may be anybody's."""
@@ -241,66 +272,3 @@ def _place_new(temporary: str, path: str) -> None:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from error
         os.rename(temporary, path)  # noqa: PTH104
-
-
-class Objects:
-    """Photos in S3: one listing of what lies beside them, then conditional writes.
-
-    Args:
-        base: database for the listing, which is temporary.
-    """
-
-    def __init__(self, base: sqlite3.Connection) -> None:
-        self._base = base
-        base.execute("create temp table if not exists objects (uri text primary key, version text not null, size integer)")
-
-    def fill(self, first: str, last: str) -> None:
-        """Take in the sidecars beside all photos of one bucket from the first to the last."""
-        common = os.path.commonprefix([first, last]).rpartition("/")[0]  # noqa: RUF071 - of keys, cut at a folder
-        bucket, _, prefix = common.removeprefix("s3://").partition("/")
-        found = (
-            (f"s3://{bucket}/{item.key}", item.etag, item.size)
-            for item in list_objects(bucket, prefix + "/" if prefix else "")
-            if item.key[-4:].lower() == ".xmp"
-        )
-        self._base.executemany("insert or replace into objects values (?, ?, ?)", found)
-
-    def find(self, photo: str) -> list[Found]:
-        """See Place."""
-        found = []
-        for number, name in enumerate(dict.fromkeys(names(photo))):
-            for uri in (f"{name}.xmp", f"{name}.XMP"):
-                row = self._base.execute("select version, size from objects where uri = ?", (uri,)).fetchone()
-                if row is not None:
-                    found.append(Found(uri, row[0] if row[1] <= LIMIT else f"large-{row[0]}", bool(number)))
-        return found
-
-    def read(self, path: str) -> tuple[bytes, str]:
-        """See Place."""
-        try:
-            head = head_object(path)
-            if head is None:
-                raise Gone
-            if head["ContentLength"] > LIMIT:
-                raise Refused(f"larger than {LIMIT >> 20} MiB")
-            return read_version(path)
-        except NoSuchObject as error:
-            raise Gone from error
-
-    def write(self, path: str, data: bytes, version: str | None) -> str:
-        """See Place."""
-        return write_if(path, data, version)
-
-    def remove(self, path: str, version: str) -> None:
-        """See Place. S3 has no conditional removal that every server knows; a round trip lies between look and removal."""
-        head = head_object(path)
-        if head is None:
-            return
-        if str(head["ETag"]).strip('"') != version:
-            raise Changed(f"{shown(path)}: somebody else changed it in S3 meanwhile; run again")
-        bucket, _, key = path.removeprefix("s3://").partition("/")
-        remove_objects(bucket, [key])
-
-    def exists(self, path: str) -> bool:
-        """See Place."""
-        return exists(path)

@@ -78,6 +78,18 @@ class SidecarState:
             rows.setdefault(row.photo, []).append(row)
         return rows
 
+    def ends(self, prefix: str) -> list[tuple[str, str]]:
+        """First and last photo that there is a row of, for each bucket."""
+        begin, ends = os.fsencode(prefix), []
+        while row := self.base.execute("select min(photo) from sidecars where photo >= ?", (begin,)).fetchone():
+            if row[0] is None or not row[0].startswith(os.fsencode(prefix)):
+                break
+            bucket = row[0][: row[0].index(b"/", len(prefix)) + 1]
+            begin = bucket[:-1] + b"0"  # what comes after all that begins with `bucket`
+            (last,) = self.base.execute("select max(photo) from sidecars where photo < ?", (begin,)).fetchone()
+            ends.append((os.fsdecode(row[0]), os.fsdecode(last)))
+        return ends
+
     def change(self, put: list[Row], delete: list[Row], versions: list[tuple[str, str, str]]) -> None:
         """Write rows, take rows away, and note that we changed sidecars that other rows know, too.
 

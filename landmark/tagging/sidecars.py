@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,15 @@ import pyarrow.parquet as pq
 from landmark.cache import locked
 from landmark.errors import LandmarkError
 from landmark.names import shown
+from landmark.photos.correction import Correction
+from landmark.photos.corrections import FILE as CORRECTIONS
+from landmark.photos.corrections import Corrections
 from landmark.storage import is_s3
 from landmark.tagging import tables, xmp
 from landmark.tagging.progress import Bar
 from landmark.tagging.sidecar_job import Done, Job, left
-from landmark.tagging.sidecar_places import Folders, Objects, Place, names
+from landmark.tagging.sidecar_objects import Objects
+from landmark.tagging.sidecar_places import Folders, Place, names
 from landmark.tagging.sidecar_rejects import Rejects
 from landmark.tagging.sidecar_state import SidecarState
 
@@ -40,6 +45,7 @@ AT_ONCE = 16
 GROUPS = 16
 """Photos that a thread takes at once [count]: where nothing is to be done, the handing over costs most."""
 _COLUMNS = ["photo", "landmark", "name", "city", "country", "confidence", "decided_by", "model"]
+_SHA256 = "sha256"
 
 
 @dataclass(frozen=True)
@@ -115,27 +121,32 @@ def _run(out: Path, minimum: float, forget: bool, progress: bool) -> SidecarResu
     ):
         places = _Places(state, tags)
         positions = _positions(out / LANDMARKS)
-        for after, last, rows in _batches(tags):
+        said = Corrections(out / CORRECTIONS).current
+        for after, last, rows in _batches(tags, [*_COLUMNS, _SHA256] if said else _COLUMNS):
             known = state.between(after, last)
             jobs = []
             for row in rows:
                 photo = row["photo"]
-                wish = None if forget else _wish(row, minimum, positions)
+                wish = None if forget else _wish(row, minimum, positions, said)
                 place = places.of(photo)
                 mine = known.pop(photo, [])
                 found = place.find(photo)
                 if wish is not None or found or mine:
-                    jobs.append(Job(photo, wish, place, found, mine, forget))
-            jobs += [job for photo, gone in known.items() if (job := left(places.of(photo), photo, gone)) is not None]
+                    job = Job(photo, wish, place, found, mine, forget)
+                    if outcome := job.idle():
+                        total.count(outcome)
+                    else:
+                        jobs.append(job)
+            gone = (left(places.of(photo), photo, mine, forget) for photo, mine in known.items())
+            jobs += [job for job in gone if job is not None]
             done = [each for some in pool.map(_together, _shared(jobs)) for each in some]
-            deleted = [row for photo in known for row in known[photo]]
             for each in done:
                 for name, count in each.counts.items():
                     total.counts[name] = total.counts.get(name, 0) + count
                 rejects.write(each.failed)
             state.change(
-                [row for each in done for row in each.put if row.photo not in known],
-                deleted + [row for each in done for row in each.delete],
+                [row for each in done for row in each.put],
+                [row for each in done for row in each.delete],
                 [version for each in done for version in each.versions],
             )
             bar.advance(len(rows))
@@ -150,8 +161,13 @@ def _run(out: Path, minimum: float, forget: bool, progress: bool) -> SidecarResu
 def _shared(jobs: list[Job]) -> list[list[Job]]:
     """Jobs in groups: photos that may have one sidecar together are done one after another."""
     groups: dict[str, list[Job]] = {}
+    photos = {job.photo for job in jobs}
     for job in jobs:
-        groups.setdefault(names(job.photo)[1], []).append(job)
+        photo = job.photo
+        # What is called `a.jpg.xmp` may be the sidecar of `a.jpg` and of `a.jpg.png`.
+        while (stem := names(photo)[1]) in photos and stem != photo:
+            photo = stem
+        groups.setdefault(stem, []).append(job)
     whole = list(groups.values())
     return [list(itertools.chain.from_iterable(whole[at : at + GROUPS])) for at in range(0, len(whole), GROUPS)]
 
@@ -171,7 +187,12 @@ class _Places:
             for photo in batch.column(0).to_pylist():
                 if is_s3(photo):
                     bucket = photo.removeprefix("s3://").partition("/")[0]
-                    buckets[bucket] = (buckets.get(bucket, (photo, ""))[0], photo)
+                    first, last = buckets.get(bucket, (photo, photo))
+                    buckets[bucket] = (min(first, photo), max(last, photo))
+        for first, last in state.ends("s3://"):
+            bucket = first.removeprefix("s3://").partition("/")[0]
+            others = buckets.get(bucket, (first, last))
+            buckets[bucket] = (min(first, others[0]), max(last, others[1]))
         if buckets:
             self._objects = Objects(state.base)
             for first, last in buckets.values():
@@ -186,11 +207,18 @@ class _Places:
         return self._objects
 
 
-def _wish(row: dict[str, Any], minimum: float, positions: dict[str, tuple[float | None, float | None]]) -> xmp.Wish | None:
+def _wish(
+    row: dict[str, Any],
+    minimum: float,
+    positions: dict[str, tuple[float | None, float | None]],
+    said: dict[str, Correction],
+) -> xmp.Wish | None:
     if not row["landmark"] or (row["confidence"] < minimum and row["decided_by"] != "person"):
         return None
     lat, lon = positions.get(row["landmark"], (None, None))
-    return xmp.Wish(**{name: row[name] for name in _COLUMNS[1:]}, lat=lat, lon=lon)
+    word = said.get(row[_SHA256]) if said and row["decided_by"] == "person" else None
+    time = word.time.astimezone(UTC) if word is not None and word.landmark == row["landmark"] else None
+    return xmp.Wish(**{name: row[name] for name in _COLUMNS[1:]}, lat=lat, lon=lon, said=time)
 
 
 def _positions(file: Path) -> dict[str, tuple[float | None, float | None]]:
@@ -208,18 +236,18 @@ def _positions(file: Path) -> dict[str, tuple[float | None, float | None]]:
 def _open(file: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(file) as tags:
-            if missing := set(_COLUMNS) - set(tags.schema_arrow.names):
+            if missing := {*_COLUMNS, _SHA256} - set(tags.schema_arrow.names):
                 raise LandmarkError(f"{shown(file)}: without the column {min(missing)}; run `landmark tag` again")
             yield tags
     except pa.ArrowException as error:
         raise LandmarkError(f"{shown(file)}: not a table of tags; run `landmark tag` again") from error
 
 
-def _batches(tags: pq.ParquetFile) -> Iterator[tuple[str | None, str | None, list[dict[str, Any]]]]:
+def _batches(tags: pq.ParquetFile, columns: list[str]) -> Iterator[tuple[str | None, str | None, list[dict[str, Any]]]]:
     """Rows in pieces that share out the whole order of photos: from behind one (None: the beginning) to another (None: end)."""
     after: str | None = None
     rows: list[dict[str, Any]] = []
-    for batch in tags.iter_batches(BATCH, columns=_COLUMNS):
+    for batch in tags.iter_batches(BATCH, columns=columns):
         if rows:
             yield after, rows[-1]["photo"], rows
             after = rows[-1]["photo"]

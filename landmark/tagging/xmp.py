@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
-from lxml import etree
-
 from landmark.tagging import xmp_tree as xml
+from landmark.tagging.xmp_location import SHOWN, fill_location, location_of, locations, plain_level, plain_text
 from landmark.tagging.xmp_packet import EMPTY, Packet
 from landmark.tagging.xmp_packet import NotXmp as NotXmp
 from landmark.tagging.xmp_record import (
@@ -28,15 +26,11 @@ from landmark.tagging.xmp_record import (
     write_declined,
     write_records,
 )
-from landmark.tagging.xmp_tree import add_field
 
 ROOT = "Places"
 """First level of the hierarchical keywords, as in digiKam's and Lightroom's own collections."""
-SHOWN = "Iptc4xmpExt:LocationShown"
-ID = "urn:x-landmark:id:"
 STEP = 0.1
 """Change of the confidence that is worth rewriting a sidecar."""
-_NO_XML = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\\s]+")
 
 
 class OtherPhoto(Exception):
@@ -81,8 +75,8 @@ class Wish:
     @property
     def levels(self) -> list[str]:
         """Country, city, landmark, without what separates levels in any tool; unknown ones are left out."""
-        plain = [_plain(level) for level in (self.country, self.city, self.name or self.landmark)]
-        return [level for level in plain if level] or [_plain(quote(self.landmark))]
+        plain = [plain_level(level) for level in (self.country, self.city, self.name or self.landmark)]
+        return [level for level in plain if level] or [plain_level(quote(self.landmark))]
 
     @property
     def entries(self) -> list[Entry]:
@@ -142,7 +136,7 @@ def apply(
     meant = packet.simple("photoshop:SidecarForExtension") if shared else None
     if meant and meant.strip().lower() != extension.lower():
         raise OtherPhoto
-    extension = _text(extension)
+    extension = plain_text(extension)
     before = read_records(packet)
     declined_before = read_declined(packet)
     mine = before.get(extension)
@@ -202,7 +196,7 @@ def _taken_out(packet: Packet, mine: Record) -> tuple[bool, tuple[str, ...]]:
                 gone = True
             else:
                 removed.append(f"{name} {value}")
-    if mine.location and not _locations(packet, mine.location):
+    if mine.location and not locations(packet, mine.location):
         removed.append("LocationShown")
     return gone, tuple(dict.fromkeys(removed))
 
@@ -222,21 +216,21 @@ def _add(
             entries.append((name, value))
         elif (name, value) in owned:
             entries.append((name, value))
-    location = _location(wish)
+    location = location_of(wish)
     digest = digest_of(location)
     if "LocationShown" in removed:
         digest = ""
     elif digest in {record.location for record in [*others, *old]}:
         pass
-    elif _locations(packet, digest):
+    elif locations(packet, digest):
         digest = ""
     else:
         item = packet.array(SHOWN).add()
-        _fill_location(item, wish)
+        fill_location(item, wish)
     person = wish.decided_by == "person"
     before = next((each.said for each in old if each.landmark == wish.landmark and each.said), None)
     return Record(
-        extension, wish.landmark, wish.levels[-1], 0.0 if person else round(wish.confidence, 2), _text(wish.model),
+        extension, wish.landmark, wish.levels[-1], 0.0 if person else round(wish.confidence, 2), plain_text(wish.model),
         wish.decided_by, tuple(entries), digest, removed, (wish.said or before) if person else None,
     )  # fmt: skip
 
@@ -253,7 +247,7 @@ def _withdraw(packet: Packet, old: list[Record], stay: list[Record]) -> bool:
                 array.discard(item)
                 changed = True
     for location in {record.location for record in old} - {record.location for record in stay} - {""}:
-        for item in _locations(packet, location)[:1]:
+        for item in locations(packet, location)[:1]:
             packet.array(SHOWN).discard(item)
             changed = True
     return changed
@@ -263,50 +257,3 @@ def _same(new: Record, old: Record) -> bool:
     """Whether a record may stay as it is written: neither model nor a small change of confidence is worth a new file."""
     near = abs(new.confidence - old.confidence) < (1e-9 if new.decided_by == "person" else STEP - 1e-9)
     return near and replace(new, confidence=old.confidence, model=old.model) == old
-
-
-def _locations(packet: Packet, digest: str) -> list[etree._Element]:
-    return [item for item in packet.array(SHOWN).items() if digest_of(item) == digest]
-
-
-def _location(wish: Wish) -> etree._Element:
-    item = xml.element("rdf:li")
-    _fill_location(item, wish)
-    return item
-
-
-def _fill_location(item: etree._Element, wish: Wish) -> None:
-    """IPTC's Location structure; Sublocation is what tools read that don't know LocationName yet."""
-    name = _text(wish.name or wish.landmark)
-    add_field(item, "Iptc4xmpExt:LocationName", name, kind="Alt", lang="x-default")
-    add_field(item, "Iptc4xmpExt:LocationId", ID + quote(wish.landmark, safe=""), kind="Bag")
-    add_field(item, "Iptc4xmpExt:Sublocation", name)
-    add_field(item, "Iptc4xmpExt:City", _text(wish.city))
-    add_field(item, "Iptc4xmpExt:CountryName", _text(wish.country))
-    if wish.lat is not None and wish.lon is not None and abs(wish.lat) <= 90 and abs(wish.lon) <= 180:
-        add_field(item, "exif:GPSLatitude", coordinate(wish.lat, "NS"))
-        add_field(item, "exif:GPSLongitude", coordinate(wish.lon, "EW"))
-
-
-def coordinate(degrees: float, signs: str) -> str:
-    """A GPSCoordinate of XMP: degrees, decimal minutes, direction (XMP specification, part 2).
-
-    >>> coordinate(48.8584, "NS"), coordinate(-0.9999999, "EW")
-    ('48,51.5040N', '1,0.0000W')
-    """
-    whole = round(abs(degrees) * 600000)
-    return f"{whole // 600000},{whole % 600000 / 10000:.4f}{signs[degrees < 0]}"
-
-
-def _text(value: str) -> str:
-    """A name without what XML can't hold, in one line."""
-    return _NO_XML.sub(" ", value).strip()
-
-
-def _plain(value: str) -> str:
-    """A name as one level: `|` parts levels in Lightroom, `/` in digiKam and Immich.
-
-    >>> _plain("9/11 Memorial")
-    '9-11 Memorial'
-    """
-    return _text(re.sub(r"[|/]", "-", value))

@@ -130,6 +130,35 @@ def speaker(path: Path, count: int, digit: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
 
 
+def test_carried_over_to_files_that_were_written_into(path: Path) -> None:
+    file = Corrections(path)
+    first, last = say(file, A, "correct", "Dom"), say(file, B, "reject")
+    assert file.carry([(first, C, "/photos/new.jpg")]) == 1
+    carried = file.current[C]
+    assert (carried.time, carried.verdict, carried.landmark, carried.photo) == (first.time, "correct", "Dom", "/photos/new.jpg")
+    assert carried.said == first.said
+    assert json.loads(path.read_bytes().splitlines()[-1])["carried"] == A
+    assert Corrections(path).current == file.current
+    assert file.carry([(first, C, "/photos/new.jpg")]) == 0  # something is said of it
+    # What a person said last is taken back first, and what was carried over goes with what it repeats.
+    assert [file.undo(), file.undo()] == [last, carried]
+    assert held(file) == {A: ("correct", "Dom")} == held(Corrections(path))
+    assert file.undo() == first
+    assert (file.undo(), file.carry([(first, C, "/photos/new.jpg")])) == (None, 0)  # it does not hold any more
+    assert held(Corrections(path)) == {}
+
+
+def test_many_carried_over_are_one_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Corrections(path)
+    word = say(file, A)
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
+    assert file.carry([(word, f"{number:064x}", f"/photos/{number}.jpg") for number in range(500)]) == 500
+    assert len(synced) == 1
+    assert len(Corrections(path).current) == 501
+
+
 def test_two_processes_at_once_lose_nothing(path: Path) -> None:
     processes = [speaker(path, 60, digit) for digit in "ab"]
     for process in processes:

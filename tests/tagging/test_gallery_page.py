@@ -253,8 +253,8 @@ def test_least_confidence_keeps_what_a_person_decided(tmp_path: Path, visit: Any
 def test_a_page_that_the_job_wrote_compares_with_a_reference(
     tagged: Tag,
     tmp_path: Path,
-    visit: Any,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    visit: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for n in range(24):  # where the recognizer says that the photos of its centroids lie
         write_photo(tmp_path / f"{n}.png", n // 8, n)

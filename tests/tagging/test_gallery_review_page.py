@@ -229,7 +229,7 @@ def test_answers_never_go_to_another_gallery(sample: Sample, server: ReviewDoubl
     state(page, "Not saved")
     newer = page.context.new_page()
     newer.goto(server.url + "#view=review")
-    on(newer, queue_of(other)[0])
+    on(newer, queue_of(other)[1])
     page.get_by_role("button", name="Try now").click()
     state(page, "another gallery, or a newer one")
     assert len(server.said) == 1
@@ -319,8 +319,8 @@ def test_enter_takes_what_is_marked(sample: Sample, server: ReviewDouble, visit:
     page.keyboard.press("e")
     for letter in "check":
         page.keyboard.type(letter)
-        marked = page.locator(".chooser [role=option][aria-selected=true]")
-        assert page.locator(".chooser input").get_attribute("aria-activedescendant") == marked.get_attribute("id")
+        marked = page.locator("main .chooser [role=option][aria-selected=true]")
+        assert page.locator("main .chooser input").get_attribute("aria-activedescendant") == marked.get_attribute("id")
     assert "Checkpoint Charlie" in marked.inner_text()
     page.keyboard.press("ArrowDown")
     assert marked.inner_text() == "New landmark: check"
@@ -346,9 +346,9 @@ def test_a_new_landmark_is_offered_again(sample: Sample, server: ReviewDouble, v
     on(page, queue[1])
     for text, landmark in (("old_k", "old_koln_mill"), ("Köln: Dom", "koln_dom")):
         page.keyboard.press("e")
-        page.locator(".chooser input").fill(text)
-        assert page.locator(".chooser [role=option]").first.inner_text() == landmark
-        page.locator(".chooser input").fill("")
+        page.locator("main .chooser input").fill(text)
+        assert page.locator("main .chooser [role=option]").first.inner_text() == landmark
+        page.locator("main .chooser input").fill("")
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Cancel").click()
 

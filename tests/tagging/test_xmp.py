@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -329,13 +331,69 @@ def remove_item(data: bytes, name: str, value: str) -> bytes:
     return packet.to_bytes()
 
 
+def test_records_of_photos_that_are_not_there() -> None:
+    own = keywords(["dog", "Paris"])
+    both = apply(apply(own, "jpg", EIFFEL, shared=True).data, "cr2", BELL, shared=True).data
+    alone = apply(both, "jpg", EIFFEL, shared=True, there=lambda _: False).data
+    assert texts(alone, "dc:subject") == ["dog", "Paris", "Eiffel Tower", "France"]
+    renamed = apply(both, "JPG", EIFFEL).data
+    assert texts(renamed, "dc:subject") == ["dog", "Paris", "Eiffel Tower", "France"]
+    assert set(read_records(Packet.parse(renamed or b""))) == {"JPG"}
+    for extension in ("jpg", "cr2", "heic"):
+        gone = apply(both, extension, None, shared=True, forget=True).data
+        assert texts(gone, "dc:subject") == ["dog", "Paris"]
+        assert b"landmark:Tags" not in (gone or b"")
+    city = apply(remove_item(both or b"", "dc:subject", "London"), "cr2", BELL, shared=True).data
+    assert "London" not in texts(apply(city, "CR2", BELL).data, "dc:subject"), "what was taken out stays out"
+
+
+def test_the_later_word_counts() -> None:
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    hours = [noon + timedelta(hours=number) for number in range(6)]
+    person = replace(EIFFEL, decided_by="person")
+    out = apply(remove_item(made(), "dc:subject", "Eiffel Tower"), "jpg", replace(person, said=hours[0]), changed=hours[1])
+    assert out.declined, "confirmed before it was taken out"
+    back = apply(out.data, "jpg", replace(person, said=hours[2]), changed=hours[1])
+    assert (back.outcome, back.declined) == ("written", False)
+    again = remove_item(back.data or b"", "dc:subject", "Eiffel Tower")
+    for changed in (hours[1], hours[3]):
+        assert apply(again, "jpg", replace(person, said=hours[2]), changed=changed).declined
+    later = apply(again, "jpg", replace(person, said=hours[4]), changed=hours[3])
+    assert set(texts(later.data, "dc:subject")) == {"Eiffel Tower", "Paris", "France"}
+    same = apply(later.data, "jpg", replace(person, said=hours[4]), changed=hours[5])
+    assert same.outcome == "same"
+    assert apply(out.data, "jpg", EIFFEL).declined, "the model's word never counts"
+
+
+@needs_exiftool
+def test_a_decline_keeps_its_time_through_another_program(tmp_path: Path) -> None:
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    person = replace(EIFFEL, decided_by="person", said=noon)
+    tagged = apply(keywords(["dog"]), "jpg", person).data
+    out = apply(remove_item(tagged or b"", "dc:subject", "Eiffel Tower"), "jpg", person, changed=noon + timedelta(hours=1))
+    file = tmp_path / "a.xmp"
+    file.write_bytes(out.data or b"")
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP:Rating=4", file], check=True)
+    assert apply(file.read_bytes(), "jpg", person).declined
+    assert not apply(file.read_bytes(), "jpg", replace(person, said=noon + timedelta(hours=2))).declined
+
+
 NAMES = st.sampled_from(["Eiffel Tower", "Paris", "France", "Louvre", "dog", "Ünïcode", "a & b"])
-WISHES = [None, EIFFEL, replace(EIFFEL, landmark="louvre", name="Louvre"), BELL, replace(EIFFEL, decided_by="person")]
+PERSON = replace(EIFFEL, decided_by="person")
+SAID = [replace(PERSON, said=datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 3)]
+WISHES = [None, EIFFEL, replace(EIFFEL, landmark="louvre", name="Louvre"), BELL, PERSON, *SAID]
 STEPS = st.one_of(
-    st.tuples(st.just("wish"), st.sampled_from(WISHES), st.sampled_from(["jpg", "cr2"])),
+    st.tuples(st.just("wish"), st.sampled_from(WISHES), st.sampled_from(["jpg", "cr2", "JPG"])),
+    st.tuples(st.just("alone"), st.sampled_from(WISHES), st.sampled_from(["jpg", "cr2", "JPG"])),
+    st.tuples(st.just("gone"), st.sampled_from(WISHES), st.sampled_from(["jpg", "cr2", "JPG"])),
+    st.tuples(st.just("forget"), st.none(), st.sampled_from(["jpg", "cr2", "JPG"])),
     st.tuples(st.just("add"), NAMES, st.none()),
     st.tuples(st.just("remove"), NAMES, st.none()),
 )
+
+
+def there_is(kind: str) -> Callable[[str], bool]:
+    return lambda _: kind != "gone"
 
 
 @settings(max_examples=150, deadline=None)
@@ -346,11 +404,17 @@ def test_any_sequence_leaves_the_users_keywords(own: list[str], steps: list[Any]
     users = list(own)
     for kind, value, where in steps:
         there = texts(data, "dc:subject")
-        if kind == "wish":
-            done = apply(data, where, value, shared=True)
-            assert apply(done.data, where, value, shared=True) == xmp.Applied(done.data, "same", done.declined)
+        if kind in ("wish", "alone", "gone", "forget"):
+            how: dict[str, Any] = {"shared": kind != "alone", "forget": kind == "forget", "there": there_is(kind)}
+            how["changed"] = datetime(2026, 1, 2, tzinfo=UTC)
+            done = apply(data, where, value, **how)
+            assert apply(done.data, where, value, **how) == xmp.Applied(done.data, "same", done.declined)
             data = done.data
-            assert set(users) <= set(texts(data, "dc:subject"))
+            assert users == [keyword for keyword in texts(data, "dc:subject") if keyword in users]
+            if kind == "forget":
+                assert texts(data, "dc:subject") == users
+            if kind != "wish" and data is not None:
+                assert set(read_records(Packet.parse(data))) <= {where}
         elif kind == "add" and value not in there:  # a tool shows a keyword that is there, and adds it not again
             packet = Packet.parse(data or b"")
             packet.array("dc:subject").add().text = value
@@ -360,7 +424,7 @@ def test_any_sequence_leaves_the_users_keywords(own: list[str], steps: list[Any]
         elif kind == "remove" and value in there:
             data = remove_item(data or b"", "dc:subject", value)
             users = [keyword for keyword in users if keyword != value]
-    for extension in ("jpg", "cr2"):
+    for extension in ("jpg", "cr2", "JPG"):
         data = apply(data, extension, None, shared=True).data
     assert texts(data, "dc:subject") == users
     assert texts(data, "digiKam:TagsList") == []

@@ -96,13 +96,14 @@ function answerBar({ row, answered }) {
   };
 }
 
-// A key held down is one answer.
+// A key held down is one answer; held in a field it is letters, unless it is what led into the field.
+let heldKey = null;
 if (REVIEW)
   document.addEventListener(
     "keydown",
     (event) => {
-      if (!event.repeat || !plainKey(event)) return;
-      if (event.key === "Enter" || (["c", "x", "e", "u"].includes(event.key) && !typing(event.target))) {
+      if (!event.repeat) heldKey = typing(event.target) ? null : event.key;
+      else if (plainKey(event) && (event.key === "Enter" || (event.key === heldKey && "cxeu".includes(heldKey)))) {
         event.preventDefault();
         event.stopImmediatePropagation();
       }
