@@ -8,7 +8,7 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,7 +122,7 @@ class _Albums:
     base: sqlite3.Connection
     out: Path
     kind: Kind | Literal["none"]
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("made", "unchanged", "removed", "failed"), 0))
+    counts: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(("made", "unchanged", "removed", "failed"), 0))
 
     def run(self, progress: bool) -> AlbumResult:
         self.base.executescript(
@@ -162,7 +162,7 @@ class _Albums:
         if self.kind == "none":
             with contextlib.suppress(OSError):  # something of the user's is in it
                 (self.out / FOLDER).rmdir()
-        return replace(AlbumResult(self.kind, len(at), photos, **self.counts), problem=problem)
+        return AlbumResult(self.kind, len(at), photos, **self.counts, problem=problem)
 
     def _no_links(self) -> str:
         """Why the links that are wanted can't be made; tried only where none is there, so that a folder keeps its time."""

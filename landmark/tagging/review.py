@@ -85,7 +85,9 @@ class Review:
         }
 
     def correct(self, sha256: str, verdict: str, landmark: str) -> dict[str, Any]:
-        """Keep what a person says of a photo. What is said already isn't added again.
+        """Keep what a person says of a photo.
+
+        A landmark said again is added again, with its time: it counts against a removal from the sidecar in between.
 
         Args:
             sha256: of the photo.
@@ -103,7 +105,7 @@ class Review:
             check_landmark_id(landmark, verdict)
         with self._lock:
             held = self.corrections.current.get(sha256)
-            if held is None or (held.verdict, held.landmark) != (verdict, landmark):
+            if verdict != "reject" or held is None or held.verdict != verdict:
                 # After a correction the table says what a person said; what the model had said is what was held then.
                 said = held.said if held is not None else shown_photo.landmark
                 held = self.corrections.add(sha256, shown_photo.photos[0], verdict, landmark, said, shown_photo.model)
