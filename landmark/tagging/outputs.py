@@ -72,9 +72,12 @@ class Outputs:
             return
         from landmark.tagging.albums import remove_albums, write_albums
 
+        made = None
         with self._making("albums", wanted):
             made = remove_albums(out) if kind == "none" else write_albums(out, kind, progress=self.progress)
             self.done["albums"] = made.to_json()
+        if made is not None and made.failed:
+            self.state.set_fact("made albums", "")
 
     def _gallery(self) -> None:
         if not self.settings.gallery:
