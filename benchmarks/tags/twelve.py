@@ -22,6 +22,7 @@ from landmark.photos.decode import decode, resize
 from landmark.recognition.recognizer import Recognizer
 from landmark.tagging import job, tables
 from landmark.tagging.output_config import OutputConfig
+from landmark.tagging.outputs import Outputs
 from landmark.tagging.scoring import Scorer
 from landmark.tagging.shard import ShardFolder
 from landmark.tagging.source import Listing
@@ -34,7 +35,7 @@ SERIAL = (
     ("write shards", ShardFolder, "write"),
     ("commit (SQLite)", State, "replace"),
     ("write the tables", tables, "write_tables"),
-    ("albums, gallery, sidecars", job, "write_outputs"),
+    ("albums, gallery, sidecars", Outputs, "make"),
 )
 """What one thread does between batches: seconds of the clock, all of it counted, though photos are read meanwhile."""
 TABLES = OutputConfig(albums="none", gallery=False)
