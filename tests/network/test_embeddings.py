@@ -389,7 +389,7 @@ def test_disk_that_is_full_from_the_start(
 def test_disk_that_fills_up_keeps_the_shards_before(
     tmp_path: Path, network: Network, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, written = np.lib.format.write_array, []
+    real, written = np.lib.format.write_array_header_1_0, []
 
     def filling(*arguments: Any, **options: Any) -> None:
         if written:
@@ -400,7 +400,7 @@ def test_disk_that_fills_up_keeps_the_shards_before(
     embedder = Embedder(network, engine="torch")
     embedder.batch = 2
     with monkeypatch.context() as patch:
-        patch.setattr(np.lib.format, "write_array", filling)
+        patch.setattr(np.lib.format, "write_array_header_1_0", filling)
         with pytest.raises(LandmarkError, match="No space left on device"):
             embed(store(tmp_path, network, embedder=embedder), photos)
     names = sorted(path.suffix for path in store(tmp_path, network).folder.iterdir())

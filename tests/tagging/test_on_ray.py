@@ -164,7 +164,9 @@ def test_errors_end_the_job_with_the_same_words(
                     end(answer())
             with monkeypatch.context() as patch:
                 full = OSError(28, "No space left on device")
-                patch.setattr("landmark.network.shards.np.lib.format.write_array", lambda *_, **__: (_ for _ in ()).throw(full))
+                patch.setattr(
+                    "landmark.network.shards.np.lib.format.write_array_header_1_0", lambda *_, **__: (_ for _ in ()).throw(full)
+                )
                 with pytest.raises(LandmarkError, match=r"shard-.*cannot be written \(No space left on device\)"):
                     end(answer())
             with monkeypatch.context() as patch:
