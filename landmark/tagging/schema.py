@@ -34,9 +34,6 @@ SCORED = [
 SHARD_TAGS = pa.schema(SCORED)
 """Tags of one shard, as the model decides for each photo alone."""
 
-DECIDERS = ("model", "context", "person")
-"""Who gave or withheld the landmark: the photo alone, photos around it and its position, or a correction."""
-
 TAGS = pa.schema([*SCORED, pa.field("decided_by", pa.string(), nullable=False), pa.field("model", pa.string(), nullable=False)])
 """`tags.parquet`; a line of `tags.jsonl` has the same keys in the same order, times as ISO 8601."""
 
